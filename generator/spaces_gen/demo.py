@@ -1,0 +1,54 @@
+"""`spaces-gen demo`: a Space with a real model, served here, without the Hub."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from spaces_gen.embedded import MODELS
+from spaces_gen.errors import UserError
+from spaces_gen.render import render
+from spaces_gen.tables import load_model_types
+
+
+def demo(name: str, port: int) -> int:
+    """Render a Space for an embedded model and serve it on loopback until Ctrl-C.
+
+    Returns:
+        The exit code of the Space.
+
+    Raises:
+        UserError: there is no such demo, or its package is missing.
+    """
+    if name not in MODELS:
+        raise UserError(f"there is no demo {name!r}; choose one of {', '.join(MODELS)}")
+    embedded = MODELS[name]
+    model = embedded.folder()
+    with tempfile.TemporaryDirectory(prefix="spaces-gen-demo-") as folder:
+        space = Path(folder) / "space"
+        answers = {"model_type": embedded.model_type, "hardware": "cpu-basic"}
+        render(answers, space)
+        title = load_model_types()[embedded.model_type].title
+        print(f"{title} will be served on http://127.0.0.1:{port} (Ctrl-C stops it)", flush=True)
+        return serve(space, {"MODEL_ID": str(model)}, port)
+
+
+def serve(space: Path, variables: dict[str, str], port: int) -> int:
+    """Run a Space's app.py on 127.0.0.1:`port`; Ctrl-C ends it and nothing else."""
+    environment = {
+        **os.environ,
+        "HF_HUB_OFFLINE": "1",
+        "GRADIO_SERVER_NAME": "127.0.0.1",
+        "GRADIO_SERVER_PORT": str(port),
+        **variables,
+    }
+    process = subprocess.Popen([sys.executable, "app.py"], cwd=space, env=environment)
+    try:
+        return process.wait()
+    except KeyboardInterrupt:
+        process.terminate()  # it may have had the Ctrl-C already; then this does nothing
+        process.wait(timeout=30)
+        return 0

@@ -1,0 +1,5 @@
+"""The error that a person reads."""
+
+
+class UserError(Exception):
+    """Something that whoever typed the command can mend: one line with the cause and the next step."""

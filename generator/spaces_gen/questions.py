@@ -1,0 +1,52 @@
+"""The questions of copier.yml, and its complaints about answers in one line."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+import yaml
+
+from spaces_gen.bundle import bundle_root
+from spaces_gen.errors import UserError
+
+
+@cache
+def questions() -> dict[str, dict[str, Any]]:
+    """Every question that is asked, by its key, in order."""
+    spec = yaml.safe_load((bundle_root() / "copier.yml").read_text(encoding="utf-8"))
+    return {
+        key: question
+        for key, question in spec.items()
+        if not key.startswith("_") and question.get("when") is not False
+    }
+
+
+def parse_data(pairs: list[str]) -> dict[str, str]:
+    """Turn KEY=VALUE pairs into answers.
+
+    Raises:
+        UserError: a pair has no "=", or its key is no question.
+    """
+    answers = {}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator:
+            raise UserError(f"--data {pair}: write it as KEY=VALUE")
+        if key not in questions():
+            raise UserError(f"--data {key}: no such question; there are {', '.join(questions())}")
+        answers[key] = value
+    return answers
+
+
+def explain(error: Exception) -> UserError:
+    """Copier's complaint about an answer as one line: question, value, what is allowed."""
+    text = str(error)
+    if found := re.match(r"Validation error for question '(\w+)': (.*)", text, re.DOTALL):
+        return UserError(" ".join(found[2].split()))
+    if found := re.match(r"Invalid choice for '(\w+)': (.*) is not in \[(.*)\]", text, re.DOTALL):
+        allowed = found[3].replace("'", "")
+        return UserError(f"{found[1]}: {found[2]} is not allowed; choose one of {allowed}")
+    plain = re.sub(r"^Invalid choice for '(\w+)': (?=\1: )", "", " ".join(text.split()))
+    return UserError(plain)

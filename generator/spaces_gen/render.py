@@ -1,0 +1,93 @@
+"""Renders a Space from answers, whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from spaces_gen import __version__
+from spaces_gen.bundle import staged_template
+from spaces_gen.errors import UserError
+from spaces_gen.questions import explain
+
+# What a Space that was just created on the Hub holds before anything is put into it.
+OF_AN_EMPTY_SPACE = {".git", ".gitattributes", "README.md"}
+
+
+def render(
+    answers: dict[str, Any],
+    destination: Path,
+    *,
+    suggestions: dict[str, Any] | None = None,
+    interactive: bool = False,
+) -> None:
+    """Render a Space into `destination`.
+
+    Args:
+        answers: by question; they are not asked again.
+        destination: a folder that does not exist, is empty, or is a clone of a new Space.
+        suggestions: other defaults for the questions without an answer.
+        interactive: ask in the terminal what has no answer.
+
+    Raises:
+        UserError: an answer is not allowed, or `destination` holds files of its own.
+    """
+    check_destination(destination)
+    with tempfile.TemporaryDirectory(prefix="spaces-gen-") as folder:
+        rendered = Path(folder) / (destination.resolve().name or "space")
+        _run_copier(answers, suggestions or {}, rendered, interactive)
+        move_into(rendered, destination)
+
+
+def check_destination(destination: Path) -> None:
+    """Refuse a place where a Space would overwrite something."""
+    if destination.exists() and not destination.is_dir():
+        raise UserError(f"{destination} is a file; name a new or an empty folder")
+    if not destination.exists():
+        return
+    others = sorted(path.name for path in destination.iterdir() if path.name not in OF_AN_EMPTY_SPACE)
+    if others:
+        shown = ", ".join(others[:3]) + (" …" if len(others) > 3 else "")
+        raise UserError(f"{destination} is not empty ({shown}); name a new or an empty folder")
+
+
+def move_into(rendered: Path, destination: Path) -> None:
+    """Move every file of `rendered` into `destination`, keeping the folders."""
+    for path in sorted(rendered.rglob("*")):
+        target = destination / path.relative_to(rendered)
+        if path.is_dir():
+            target.mkdir(parents=True, exist_ok=True)
+        else:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.move(path, target)
+
+
+def provenance() -> dict[str, str]:
+    """What the answers file says of the template's version; a version in development has no tag."""
+    return {} if "dev" in __version__ else {"_commit": f"v{__version__}"}
+
+
+def _run_copier(
+    answers: dict[str, Any], suggestions: dict[str, Any], folder: Path, interactive: bool
+) -> None:
+    for name in [name for name in os.environ if name.startswith("GIT_")]:
+        del os.environ[name]  # inherited from a git hook, they would point to its repository
+    import copier
+    import jinja2
+
+    with staged_template() as template:
+        try:
+            copier.run_copy(
+                str(template),
+                folder,
+                data={**answers, "provenance": provenance()},
+                user_defaults=suggestions,
+                defaults=not interactive,
+                quiet=True,
+                settings=copier.Settings(),
+            )
+        except (ValueError, TypeError, copier.errors.CopierError, jinja2.TemplateError) as error:
+            raise explain(error) from error

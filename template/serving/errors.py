@@ -1,0 +1,5 @@
+"""The one kind of error whose text a visitor reads."""
+
+
+class InputError(ValueError):
+    """This input cannot be answered; the message tells the visitor why and what to do."""

@@ -1,0 +1,124 @@
+"""The examples and their answers, kept on disk.
+
+`examples/examples.json` is a list of rows, one value per input component; a value that names a file
+in `examples/` stands for that file. Answers lie in `examples_cache/<hash>/`, one file per example.
+The hash covers the examples, the code and the model, so a change of any of them never shows an old
+answer; commit the folder to have the answers at once after a restart.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+log = logging.getLogger("space")
+
+EXAMPLES = Path("examples")
+CACHE = Path("examples_cache")
+
+
+def load_examples() -> list[list[Any]]:
+    """The rows of `examples/examples.json`; none if the file is missing."""
+    path = EXAMPLES / "examples.json"
+    if not path.is_file():
+        return []
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    return [[_file_or_value(value) for value in row] for row in rows]
+
+
+def _file_or_value(value: Any) -> Any:
+    is_name = isinstance(value, str) and Path(value).name == value
+    if is_name and value and (EXAMPLES / value).is_file():
+        return str(EXAMPLES / value)
+    return value
+
+
+class ExampleCache:
+    """Answers to examples, by the number of the example.
+
+    Args:
+        model_id: part of the hash, as is `dtype`: another model or precision answers differently.
+    """
+
+    def __init__(self, model_id: str, dtype: str) -> None:
+        self._folder = CACHE / _hash(model_id, dtype)
+
+    def __contains__(self, number: int) -> bool:
+        return self._path(number).is_file()
+
+    def get(self, number: int) -> Any:
+        """The kept answer.
+
+        Raises:
+            OSError, ValueError, KeyError: it is not there or not readable.
+        """
+        return _decode(json.loads(self._path(number).read_text(encoding="utf-8")), self._folder)
+
+    def put(self, number: int, answer: Any) -> None:
+        """Keep `answer`; one that cannot be written as JSON or as a picture is left out."""
+        if not self._folder.exists():
+            shutil.rmtree(CACHE, ignore_errors=True)  # answers of earlier examples, code or model
+            self._folder.mkdir(parents=True)
+        try:
+            text = json.dumps(_encode(answer, self._folder, f"{number}"), ensure_ascii=False)
+        except TypeError as error:
+            log.warning("the answer to example %d is not kept: %s", number, error)
+            return
+        part = self._path(number).with_suffix(".part")
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, self._path(number))  # whole or not at all
+
+    def _path(self, number: int) -> Path:
+        return self._folder / f"{number}.json"
+
+
+def _hash(model_id: str, dtype: str) -> str:
+    parts = hashlib.sha256(f"{model_id}\n{dtype}\n".encode())
+    code = [Path("app.py"), Path("model.py")]
+    for path in sorted([*code, *(path for path in EXAMPLES.rglob("*") if path.is_file())]):
+        parts.update(f"{path.as_posix()}\n{path.stat().st_size}\n".encode())
+        parts.update(path.read_bytes())
+    return parts.hexdigest()[:16]
+
+
+def _encode(value: Any, folder: Path, name: str) -> Any:
+    """As JSON; pictures become files beside it.
+
+    Raises:
+        TypeError: the value holds something else.
+    """
+    if isinstance(value, Image.Image):
+        value.save(folder / f"{name}.png")
+        return {"picture": f"{name}.png"}
+    if isinstance(value, (list, tuple)):
+        items = [_encode(item, folder, f"{name}-{index}") for index, item in enumerate(value)]
+        return {"tuple" if isinstance(value, tuple) else "list": items}
+    if isinstance(value, dict):
+        pairs = [
+            [_encode(key, folder, name), _encode(item, folder, f"{name}-{index}")]
+            for index, (key, item) in enumerate(value.items())
+        ]
+        return {"dict": pairs}
+    if value is None or isinstance(value, (str, int, float)):
+        return {"value": value}
+    raise TypeError(f"{type(value).__name__} cannot be kept")
+
+
+def _decode(entry: dict[str, Any], folder: Path) -> Any:
+    ((kind, content),) = entry.items()
+    if kind == "picture":
+        with Image.open(folder / Path(content).name) as picture:
+            return picture.copy()
+    if kind == "dict":
+        return {_decode(key, folder): _decode(item, folder) for key, item in content}
+    if kind == "value":
+        return content
+    items = [_decode(item, folder) for item in content]
+    return tuple(items) if kind == "tuple" else items

@@ -1,0 +1,28 @@
+"""Opens the pictures that visitors upload."""
+
+from PIL import Image, ImageOps
+
+from serving.errors import InputError
+
+MAX_PIXELS = 40_000_000
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "MPO")
+
+
+def open_image(path: str | None) -> Image.Image:
+    """Decode the picture at `path` as RGB, upright.
+
+    Raises:
+        InputError: there is none, it is too large, or it is not a picture.
+    """
+    if not path:
+        raise InputError("Please choose a picture first.")
+    try:
+        with Image.open(path, formats=FORMATS) as image:
+            if image.width * image.height > MAX_PIXELS:
+                million = MAX_PIXELS // 1_000_000
+                raise InputError(f"This picture is too large: {million} megapixels are the limit.")
+            return ImageOps.exif_transpose(image).convert("RGB")
+    except InputError:
+        raise
+    except Exception as error:  # decoders of broken files raise many kinds
+        raise InputError("This file cannot be read as a picture. Try a PNG or JPEG.") from error

@@ -1,0 +1,51 @@
+"""The model: pairs of texts in, their cosine similarity out. This is the place for your own code."""
+
+from typing import Any
+
+import torch
+from transformers import AutoModel, AutoTokenizer
+
+from serving.errors import InputError
+from serving.runtime import runtime
+
+MAX_CHARACTERS = 20_000
+
+Pair = tuple[list[int], list[int]]
+
+tokenizer: Any
+model: Any
+
+
+def load() -> None:
+    """Load the weights, once, before the first request."""
+    global tokenizer, model
+    tokenizer = AutoTokenizer.from_pretrained(runtime.model_id)
+    model = AutoModel.from_pretrained(runtime.model_id, dtype=runtime.dtype)
+    model.to(runtime.device).eval()
+
+
+def prepare(first: str, second: str) -> Pair:
+    """Check and tokenize one pair, while the model is busy with others."""
+    for text in (first, second):
+        if not text.strip():
+            raise InputError("Please type two texts first.")
+        if len(text) > MAX_CHARACTERS:
+            raise InputError(f"This text is too long: {MAX_CHARACTERS:,} characters are the limit.")
+    one, other = tokenizer([first, second], truncation=True)["input_ids"]
+    return one, other
+
+
+def cost(pair: Pair) -> int:
+    """Tokens of both texts when padded to the longer one; similar pairs share a batch."""
+    return 2 * max(len(tokens) for tokens in pair)
+
+
+@torch.inference_mode()
+def predict(batch: list[Pair]) -> list[float]:
+    """Compare a batch of tokenized pairs."""
+    texts = [{"input_ids": tokens} for pair in batch for tokens in pair]
+    inputs = tokenizer.pad(texts, return_tensors="pt").to(runtime.device)
+    states = model(**inputs).last_hidden_state.float()
+    mask = inputs["attention_mask"].unsqueeze(-1)
+    means = (states * mask).sum(1) / mask.sum(1)  # sentence-transformers' mean pooling
+    return torch.cosine_similarity(means[0::2], means[1::2]).tolist()

@@ -1,0 +1,57 @@
+"""Chat: a conversation with a language model, streamed."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+
+import gradio as gr
+
+from serving.server import DELETE_CACHE, Server
+
+server = Server()
+
+
+async def chat(
+    message: str,
+    history: list[dict[str, Any]],
+    system_prompt: str,
+    max_new_tokens: int,
+    temperature: float,
+) -> AsyncIterator[str]:
+    """Answer a message.
+
+    Args:
+        message: What you say.
+        history: The conversation so far.
+        system_prompt: How the model should behave.
+        max_new_tokens: The longest answer, in tokens.
+        temperature: 0 for the likeliest words, higher for more variety.
+
+    Yields:
+        The answer so far.
+    """
+    conversation = [
+        {"role": "system", "content": system_prompt},
+        *history,
+        {"role": "user", "content": message},
+    ]
+    async for answer in server.stream(conversation, max_new_tokens, temperature):
+        yield answer
+
+
+with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE, fill_height=True) as demo:
+    gr.HTML(server.heading)
+    gr.ChatInterface(
+        chat,
+        additional_inputs=[
+            gr.Textbox("You are a helpful assistant.", label="System prompt"),
+            gr.Slider(16, 512, 256, step=16, label="Longest answer (tokens)"),
+            gr.Slider(0, 1.5, 0.7, step=0.1, label="Temperature"),
+        ],
+        examples=server.examples,
+        cache_examples=False,
+        api_name="predict",
+        concurrency_limit=server.concurrency_limit,
+    )
+
+if __name__ == "__main__":
+    server.launch(demo)

@@ -1,0 +1,126 @@
+"""The model: conversations in, answers out, word by word. This is the place for your own code.
+
+All conversations run through the model together, one token of each at a time: whoever is done makes
+room at once, and nobody waits for the longest answer (continuous batching).
+"""
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any
+
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers.generation import ContinuousBatchingConfig, GenerationConfig
+
+from serving.errors import InputError
+from serving.runtime import runtime
+
+MAX_CHARACTERS = 20_000  # of one message
+MAX_PROMPT_TOKENS = 1536  # older messages are left out beyond it
+MAX_NEW_TOKENS = 512
+PAGE_TOKENS = 64  # the cache of keys and values is handed out in pages of this many tokens
+
+tokenizer: Any
+model: Any
+managers: dict[int, Any] = {}
+
+
+def load() -> None:
+    """Load the weights, once, before the first request."""
+    global tokenizer, model
+    tokenizer = AutoTokenizer.from_pretrained(runtime.model_id)
+    model = AutoModelForCausalLM.from_pretrained(runtime.model_id, dtype=runtime.dtype)
+    model.to(runtime.device).eval()
+
+
+def unload() -> None:
+    """Stop the thread that runs the model."""
+    for manager in managers.values():
+        manager.stop(block=True, timeout=5, hard_stop=True)
+
+
+def manager() -> Any:
+    """What batches the conversations of this process; ZeroGPU computes in a process of its own."""
+    process = os.getpid()
+    if process not in managers:
+        managers.clear()
+        managers[process] = model.init_continuous_batching(
+            generation_config=GenerationConfig(
+                do_sample=True,
+                temperature=0.7,  # per request below; a value other than 1 makes it adjustable
+                top_k=50,
+                top_p=0.95,
+                max_new_tokens=MAX_NEW_TOKENS,
+                eos_token_id=model.generation_config.eos_token_id,
+                pad_token_id=model.generation_config.pad_token_id,
+            ),
+            continuous_batching_config=ContinuousBatchingConfig(
+                page_size=PAGE_TOKENS,
+                num_blocks=runtime.tier.max_batch_size
+                * -(-(MAX_PROMPT_TOKENS + MAX_NEW_TOKENS) // PAGE_TOKENS),
+                max_batch_tokens=max(runtime.tier.max_batch_tokens, runtime.tier.max_batch_size),
+                max_requests_per_batch=runtime.tier.max_batch_size,
+                use_cuda_graph=False,
+                per_request_processors=True,
+            ),
+        )
+        managers[process].start()
+    return managers[process]
+
+
+async def stream(
+    conversation: list[dict[str, Any]], max_new_tokens: int, temperature: float
+) -> AsyncIterator[str]:
+    """Answer one conversation; each value is the answer so far."""
+    prompt = await asyncio.to_thread(tokenize, conversation)
+    name = uuid.uuid4().hex
+    outputs: asyncio.Queue[Any] = asyncio.Queue()
+    batch = manager()
+    batch.register_result_handler(name, outputs.put_nowait)
+    sampling = {"temperature": temperature} if temperature > 0 else {"top_k": 1}
+    length = max(1, min(int(max_new_tokens), MAX_NEW_TOKENS))
+    await asyncio.to_thread(
+        batch.add_request, prompt, name, max_new_tokens=length, streaming=True, **sampling
+    )
+    finished = False
+    try:
+        while not finished:
+            output = await outputs.get()
+            finished = output.is_finished()
+            if output.error:
+                raise RuntimeError(output.error)
+            text = tokenizer.decode(output.generated_tokens, skip_special_tokens=True)
+            if finished or not text.endswith("\N{REPLACEMENT CHARACTER}"):  # half a character
+                yield text
+    finally:
+        if not finished:
+            batch.cancel_request(name)
+
+
+def tokenize(conversation: list[dict[str, Any]]) -> list[int]:
+    """The conversation as tokens; its oldest messages are left out when it is too long."""
+    messages = [{"role": turn["role"], "content": text_of(turn)} for turn in conversation]
+    if not messages[-1]["content"].strip():
+        raise InputError("Please type a message first.")
+    if any(len(message["content"]) > MAX_CHARACTERS for message in messages):
+        raise InputError(f"This message is too long: {MAX_CHARACTERS:,} characters are the limit.")
+    system, turns = messages[:1], messages[1:]
+    while True:
+        prompt = tokenizer.apply_chat_template(
+            system + turns, add_generation_prompt=True, return_dict=True
+        )["input_ids"]
+        if len(prompt) <= MAX_PROMPT_TOKENS:
+            return prompt
+        if len(turns) == 1:
+            raise InputError(f"This message is too long: {MAX_PROMPT_TOKENS} tokens are the limit.")
+        turns = turns[2:]  # a question and its answer
+
+
+def text_of(turn: dict[str, Any]) -> str:
+    """The text of one turn, which Gradio hands over whole or in parts."""
+    content = turn["content"]
+    if isinstance(content, str):
+        return content
+    return "\n".join(part["text"] for part in content if part.get("type") == "text")

@@ -1,0 +1,58 @@
+"""Text to image: a description in, a picture out."""
+
+import random
+
+import gradio as gr
+from PIL import Image
+
+from serving.server import DELETE_CACHE, Server
+
+MAX_SEED = 2**31 - 1
+
+server = Server()
+
+
+async def draw(
+    prompt: str, seed: int, randomize: bool, steps: int
+) -> tuple[Image.Image, int]:
+    """Draw a picture from a description.
+
+    Args:
+        prompt: What the picture shows.
+        seed: The same description, seed and steps give the same picture.
+        randomize: Take another seed each time.
+        steps: More steps take longer and may look better.
+
+    Returns:
+        The picture and the seed it was drawn with.
+    """
+    if randomize:
+        seed = random.randrange(MAX_SEED)
+    return await server.answer(prompt, seed, steps), seed
+
+
+with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
+    gr.HTML(server.heading)
+    with gr.Row():
+        with gr.Column():
+            prompt = gr.Textbox(label="Description", lines=3)
+            button = gr.Button("Draw", variant="primary")
+            with gr.Accordion("Options", open=False):
+                seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED)
+                randomize = gr.Checkbox(True, label="Another seed each time")
+                steps = gr.Slider(1, 50, 4, step=1, label="Steps")
+        image = gr.Image(label="Picture", type="pil", format="png")
+    gr.Examples(
+        server.examples, [prompt, seed, randomize, steps], [image, seed], draw, run_on_click=True, cache_examples=False
+    )
+    gr.on(
+        [button.click, prompt.submit],
+        draw,
+        [prompt, seed, randomize, steps],
+        [image, seed],
+        api_name="predict",
+        concurrency_limit=server.concurrency_limit,
+    )
+
+if __name__ == "__main__":
+    server.launch(demo)

@@ -1,0 +1,61 @@
+"""The model: descriptions in, pictures out. This is the place for your own code."""
+
+from typing import Any, NamedTuple
+
+import torch
+from diffusers import AutoPipelineForText2Image
+from PIL import Image
+
+from serving.errors import InputError
+from serving.runtime import runtime
+
+MAX_CHARACTERS = 2_000
+MAX_STEPS = 50
+
+pipeline: Any
+
+
+class Item(NamedTuple):
+    """One request."""
+
+    prompt: str
+    seed: int
+    steps: int
+
+
+def load() -> None:
+    """Load the weights, once, before the first request."""
+    global pipeline
+    dtype = getattr(torch, runtime.dtype)
+    pipeline = AutoPipelineForText2Image.from_pretrained(runtime.model_id, dtype=dtype)
+    pipeline.to(runtime.device)
+    pipeline.set_progress_bar_config(disable=True)
+
+
+def prepare(prompt: str, seed: int, steps: int) -> Item:
+    """Check one request."""
+    if not prompt.strip():
+        raise InputError("Please describe a picture first.")
+    if len(prompt) > MAX_CHARACTERS:
+        raise InputError(f"This text is too long: {MAX_CHARACTERS:,} characters are the limit.")
+    if not 1 <= steps <= MAX_STEPS:
+        raise InputError(f"Steps go from 1 to {MAX_STEPS}.")
+    if not 0 <= seed < 2**31:
+        raise InputError("Seeds go from 0 to 2147483647.")
+    return Item(prompt, int(seed), int(steps))
+
+
+def group(item: Item) -> int:
+    """Only requests of equal steps share a batch."""
+    return item.steps
+
+
+def predict(batch: list[Item]) -> list[Image.Image]:
+    """Draw a batch; each picture has a generator of its own, so it does not depend on the others."""
+    generators = [torch.Generator("cpu").manual_seed(item.seed) for item in batch]
+    drawn = pipeline(
+        [item.prompt for item in batch],
+        generator=generators,
+        num_inference_steps=batch[0].steps,
+    )
+    return drawn.images
