@@ -12,6 +12,7 @@ import signal
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Sequence
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 
 import gradio as gr
@@ -41,6 +42,10 @@ QUIET_GRADIO = {
 }
 for name, value in QUIET_GRADIO.items():
     os.environ.setdefault(name, value)
+
+
+# The number of the example that is being answered ahead of the visitors.
+current_example: ContextVar[int | None] = ContextVar("current_example", default=None)
 
 
 class Request(NamedTuple):
@@ -100,13 +105,12 @@ class Server:
         """
         try:
             request = await asyncio.to_thread(self._prepare, inputs)
-            number = self._example_numbers.get(request.key) if request.key else None
-            if number is None:
-                return await self._compute(request)
-            if number in self._cache:
+            number = self._example(request.key)
+            if number is not None and number in self._cache:
                 return await asyncio.to_thread(self._cache.get, number)
             answer = await self._compute(request)
-            await asyncio.to_thread(self._cache.put, number, answer)
+            if number is not None:
+                await asyncio.to_thread(self._cache.put, number, answer)
             return answer
         except Exception as error:
             raise for_visitor(error) from None
@@ -118,7 +122,7 @@ class Server:
             gr.Error: with a sentence for the visitor.
         """
         try:
-            number = self._example_numbers.get(digest(inputs) or b"")
+            number = self._example(digest(inputs))
             if number is not None and number in self._cache:
                 yield await asyncio.to_thread(self._cache.get, number)
                 return
@@ -130,8 +134,13 @@ class Server:
         except Exception as error:
             raise for_visitor(error) from None
 
-    def launch(self, demo: gr.Blocks, **options: Any) -> None:
-        """Serve `demo` until the process is told to stop; `options` go to Gradio's `launch`."""
+    def launch(self, demo: gr.Blocks, function: Callable[..., Any], **options: Any) -> None:
+        """Serve `demo` until the process is told to stop.
+
+        Args:
+            function: the one of app.py that answers; it is called with each example.
+            options: for Gradio's `launch`.
+        """
         explain_unreadable_inputs(demo)
         limit = self.concurrency_limit
         own_limit = "GRADIO_DEFAULT_CONCURRENCY_LIMIT" in os.environ
@@ -152,8 +161,8 @@ class Server:
         if "GRADIO_MCP_SERVER" not in os.environ:
             defaults["mcp_server"] = importlib.util.find_spec("mcp") is not None
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as with Ctrl-C
-        for work in (self._know_examples, self._summarize):
-            threading.Thread(target=work, daemon=True).start()
+        for work, arguments in ((self._know_examples, (function,)), (self._summarize, ())):
+            threading.Thread(target=work, args=arguments, daemon=True).start()
         try:
             demo.launch(**{**defaults, **options})
         finally:
@@ -221,27 +230,37 @@ class Server:
 
         return spaces.GPU(task, duration=runtime.tier.gpu_seconds)
 
-    def _know_examples(self) -> None:
-        """Recognize the examples and, if asked to, answer them ahead of the visitors."""
-        ahead = tuning.CACHE_EXAMPLES == "start" and not runtime.zero_gpu
+    def _example(self, key: bytes | None) -> int | None:
+        """The number of the example that this request is, if it is one.
+
+        Raises:
+            Learned: the request was made only to learn its key.
+        """
+        number = current_example.get()
+        if key is None or number is None:
+            return self._example_numbers.get(key) if key else None
+        self._example_numbers[key] = number
+        if number in self._cache or not self._answers_ahead:
+            raise Learned
+        return number
+
+    @property
+    def _answers_ahead(self) -> bool:
+        # on ZeroGPU there is no visitor yet whose quota could pay
+        return tuning.CACHE_EXAMPLES == "start" and not runtime.zero_gpu
+
+    def _know_examples(self, function: Callable[..., Any]) -> None:
+        """Learn to recognize the examples and, if asked to, answer them ahead of the visitors."""
         if tuning.CACHE_EXAMPLES == "off":
             return
         for number, row in enumerate(self.examples):
+            current_example.set(number)
             try:
-                key = self._prepare(tuple(row)).key if self._batcher or runtime.zero_gpu else digest(tuple(row))
-                if key is not None:
-                    self._example_numbers[key] = number
-                if ahead and number not in self._cache:
-                    asyncio.run(self._answer_example(row))
+                asyncio.run(run_through(function(*row)))
+            except Learned:
+                continue
             except Exception as error:
                 log.warning("example %d has no kept answer: %s", number, error)
-
-    async def _answer_example(self, row: list[Any]) -> None:
-        if self._batcher is not None:
-            await self.answer(*row)
-        else:
-            async for _ in self.stream(*row):
-                pass
 
     def _summarize(self) -> None:
         """One line a minute while there is traffic."""
@@ -251,6 +270,19 @@ class Server:
             if self.counters.requests > seen:
                 seen = self.counters.requests
                 log.info(summary(self.counters))
+
+
+class Learned(BaseException):
+    """Ends a request that was made only to learn which example it is."""
+
+
+async def run_through(answer: Any) -> None:
+    """Wait for a coroutine, or for the end of an async generator."""
+    if isinstance(answer, AsyncIterator):
+        async for _ in answer:
+            pass
+    else:
+        await answer
 
 
 def rows(results: Any, count: int) -> Sequence[Any]:

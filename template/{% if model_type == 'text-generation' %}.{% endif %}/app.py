@@ -1,21 +1,25 @@
 """Chat: a conversation with a language model, streamed."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
 import gradio as gr
 
 from serving.server import DELETE_CACHE, Server
 
+SYSTEM_PROMPT = "You are a helpful assistant."
+MAX_NEW_TOKENS = 256
+TEMPERATURE = 0.7
+
 server = Server()
 
 
 async def chat(
     message: str,
-    history: list[dict[str, Any]],
-    system_prompt: str,
-    max_new_tokens: int,
-    temperature: float,
+    history: Sequence[dict[str, Any]] = (),
+    system_prompt: str = SYSTEM_PROMPT,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+    temperature: float = TEMPERATURE,
 ) -> AsyncIterator[str]:
     """Answer a message.
 
@@ -43,9 +47,9 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE, fill_height=T
     gr.ChatInterface(
         chat,
         additional_inputs=[
-            gr.Textbox("You are a helpful assistant.", label="System prompt"),
-            gr.Slider(16, 512, 256, step=16, label="Longest answer (tokens)"),
-            gr.Slider(0, 1.5, 0.7, step=0.1, label="Temperature"),
+            gr.Textbox(SYSTEM_PROMPT, label="System prompt"),
+            gr.Slider(16, 512, MAX_NEW_TOKENS, step=16, label="Longest answer (tokens)"),
+            gr.Slider(0, 1.5, TEMPERATURE, step=0.1, label="Temperature"),
         ],
         examples=server.examples,
         cache_examples=False,
@@ -54,4 +58,4 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE, fill_height=T
     )
 
 if __name__ == "__main__":
-    server.launch(demo)
+    server.launch(demo, chat)

@@ -41,4 +41,4 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
     )
 
 if __name__ == "__main__":
-    server.launch(demo)
+    server.launch(demo, classify)

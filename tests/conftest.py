@@ -1,0 +1,38 @@
+"""What the tests share: rendered Spaces and tiny models, made once per run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from spaces_gen.render import render
+
+ROOT = Path(__file__).parent.parent
+
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["COPIER_CACHE_DIR"] = str(ROOT / ".cache" / "copier")
+
+
+@pytest.fixture(scope="session")
+def tiny_model() -> Callable[[str], Path]:
+    """The folder of the tiny model of a model type; kept between runs."""
+    import tiny_models
+
+    return lambda model_type: tiny_models.build(model_type, ROOT / ".cache" / "tiny-models")
+
+
+@pytest.fixture(scope="session")
+def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """Renders a Space from answers; the same answers give the same folder."""
+    spaces: dict[tuple[tuple[str, str], ...], Path] = {}
+
+    def get(**answers: str) -> Path:
+        key = tuple(sorted(answers.items()))
+        if key not in spaces:
+            spaces[key] = tmp_path_factory.mktemp("rendered") / "space"
+            render(answers, spaces[key])
+        return spaces[key]
+
+    return get

@@ -1,0 +1,109 @@
+"""Starts a rendered Space as its own process, as a person or the platform would."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+
+START_SECONDS = 120
+STOP_SECONDS = 30
+
+
+def free_port() -> int:
+    """A port of 127.0.0.1 that nobody listens on right now."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class RunningSpace:
+    """`python app.py` in `folder`; a context manager that stops what it started.
+
+    Args:
+        variables: of the environment, beside those that keep the Space on this machine.
+    """
+
+    def __init__(self, folder: Path, **variables: str) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._log = folder.parent / f"{folder.name}-{self.port}.log"
+        inherited = {
+            name: value
+            for name, value in os.environ.items()
+            if not name.startswith(("GRADIO_", "GIT_", "SPACE", "HF_"))
+        }
+        self._environment = {
+            **inherited,
+            "HF_HUB_OFFLINE": "1",
+            "GRADIO_SERVER_NAME": "127.0.0.1",
+            "GRADIO_SERVER_PORT": str(self.port),
+            "GRADIO_TEMP_DIR": str(folder.parent / f"{folder.name}-temp"),
+            **variables,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> str:
+        """What the Space has printed so far."""
+        return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def __enter__(self) -> RunningSpace:
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [sys.executable, "app.py"],
+                cwd=self.folder,
+                env=self._environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not self._answers():
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                self.stop()
+                raise AssertionError(f"the Space did not start:\n{self.log[-4000:]}")
+            time.sleep(0.1)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> int:
+        """Ask the Space to stop, as the platform does; kill its process group if it does not."""
+        assert self.process is not None
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+            try:
+                self.process.wait(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(self.process.pid, signal.SIGKILL)
+                self.process.wait()
+        return self.process.returncode
+
+    def batches(self) -> tuple[int, int]:
+        """Requests and the largest batch, by the summary that the stopped Space logged."""
+        found = re.search(r"stopped; (\d+) requests .* batches of up to (\d+)", self.log)
+        assert found, self.log[-4000:]
+        return int(found[1]), int(found[2])
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"{self.url}/config", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False

@@ -1,0 +1,67 @@
+"""Every model type starts for real and answers many visitors, each with their own answer."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cases import Case, case
+from gradio_client import Client
+from gradio_client.client import Job
+from gradio_client.exceptions import AppError
+from space_process import RunningSpace
+from spaces_gen.tables import load_model_types
+
+VISITORS = 32
+
+
+@pytest.fixture(scope="module", params=load_model_types())
+def served(
+    request: pytest.FixtureRequest,
+    rendered: Callable[..., Path],
+    tiny_model: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[tuple[RunningSpace, Client, Case]]:
+    """A running Space of one model type, on CPU, with a tiny model of that type."""
+    folder = tmp_path_factory.mktemp("served")
+    space = folder / "space"
+    shutil.copytree(rendered(model_type=request.param), space)
+    model = tiny_model(request.param)
+    with RunningSpace(
+        space, MODEL_ID=str(model), MAX_BATCH_SIZE="16", MAX_SIZE=str(2 * VISITORS)
+    ) as running:
+        # the client takes three of its threads for each job and loses jobs when it has too few
+        client = Client(
+            running.url, verbose=False, download_files=str(folder), max_workers=4 * VISITORS
+        )
+        yield running, client, case(request.param, model, folder / "inputs")
+
+
+def test_answers_are_the_models_own(served: tuple[RunningSpace, Client, Case]) -> None:
+    """32 different requests at once, one of 17 bad: right answers, a batch, one clear error."""
+    running, client, one = served
+    inputs = one.inputs(VISITORS)
+    expected = [one.expected(arguments) for arguments in inputs]
+
+    def visit(arguments: list[Any]) -> Job:
+        visitor = Client(running.url, verbose=False) if one.keeps_history else client
+        return visitor.submit(*arguments, api_name="/predict")
+
+    jobs = [visit(arguments) for arguments in inputs[:16]]
+    bad = visit(one.bad)
+    jobs += [visit(arguments) for arguments in inputs[16:]]
+    answers = [job.result(timeout=120) for job in jobs]
+    for arguments, answer, wanted in zip(inputs, answers, expected):
+        assert one.same(answer, wanted), (arguments, answer, wanted)
+    with pytest.raises(AppError, match=one.complaint):
+        bad.result(timeout=120)
+    # each row differs from the others, or swapped rows would go unnoticed
+    assert sum(one.same(answers[0], wanted) for wanted in expected) < VISITORS / 2
+    assert running.stop() == 0, running.log
+    requests, largest = running.batches()
+    assert requests >= VISITORS
+    assert largest > 1, running.log
+    assert "Traceback" not in running.log, running.log
