@@ -249,7 +249,9 @@ class TextGeneration(Case):
     keeps_history = True
 
     def inputs(self, count: int) -> list[list[Any]]:
-        return [[text, "You are kind.", 16 + 16 * (i % 2), 0] for i, text in enumerate(texts(count))]
+        return [
+            [text, "You are kind.", 16 + 16 * (i % 2), 0] for i, text in enumerate(texts(count))
+        ]
 
     @cached_property
     def parts(self) -> tuple[Any, Any]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+
 from spaces_gen.render import render
 
 ROOT = Path(__file__).parent.parent

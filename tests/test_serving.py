@@ -13,6 +13,7 @@ from gradio_client import Client
 from gradio_client.client import Job
 from gradio_client.exceptions import AppError
 from space_process import RunningSpace
+
 from spaces_gen.tables import load_model_types
 
 VISITORS = 32

@@ -20,7 +20,7 @@ def bundle_root() -> Path:
 
 @contextmanager
 def staged_template() -> Iterator[Path]:
-    """The template as a plain folder without git, so that Copier takes the files as they are now."""
+    """The template as a plain folder without git, so that Copier takes its files as they are."""
     root = bundle_root()
     leave_out = shutil.ignore_patterns("__pycache__", "*.pyc", ".ruff_cache", ".mypy_cache")
     with tempfile.TemporaryDirectory(prefix="spaces-gen-") as folder:

@@ -52,9 +52,7 @@ def new(
     parameters: Annotated[int | None, typer.Option(help="Of the model, in millions.")] = None,
     hardware: Annotated[str | None, typer.Option(help="Flavor; see `spaces-gen tiers`.")] = None,
     title: Annotated[str | None, typer.Option(help="Name of the Space.")] = None,
-    short_description: Annotated[
-        str | None, typer.Option(help="At most 60 characters.")
-    ] = None,
+    short_description: Annotated[str | None, typer.Option(help="At most 60 characters.")] = None,
     emoji: Annotated[str | None, typer.Option(help="One emoji for the card.")] = None,
     color_from: Annotated[str | None, typer.Option(help="Colour of the card, left.")] = None,
     color_to: Annotated[str | None, typer.Option(help="Colour of the card, right.")] = None,

@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from spaces_gen.errors import UserError
 
@@ -59,7 +60,7 @@ def smollm2() -> Path:
 def convert_gguf(file: Path, folder: Path) -> None:
     """Write the Llama model of a GGUF file as a folder of safetensors, whole or not at all."""
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaForCausalLM
+    from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel
 
     where = {"pretrained_model_name_or_path": str(file.parent), "gguf_file": file.name}
     tokenizer = AutoTokenizer.from_pretrained(**where)
@@ -67,7 +68,8 @@ def convert_gguf(file: Path, folder: Path) -> None:
     config = quantized.config
     if hasattr(config, "quantization_config"):
         del config.quantization_config
-    model = LlamaForCausalLM(config).to(torch.bfloat16)
+    build = cast("Callable[..., PreTrainedModel]", AutoModelForCausalLM.from_config)
+    model = build(config, dtype=torch.bfloat16)
     model.load_state_dict(quantized.state_dict())
     model.generation_config = quantized.generation_config
     folder.parent.mkdir(parents=True, exist_ok=True)

@@ -2,4 +2,4 @@
 
 
 class UserError(Exception):
-    """Something that whoever typed the command can mend: one line with the cause and the next step."""
+    """Something that whoever typed the command can mend; one line: the cause and the next step."""

@@ -4,7 +4,7 @@ The template reads the results from `tables/estimates/`, which `python -m spaces
 writes, because a template without trust cannot compute. A test fails when they are stale.
 
 The model is a roofline: one pass over a batch of b items takes
-    overhead + max(b * 2 * parameters * tokens / (0.35 * peak), weights / (0.6 * bandwidth)) seconds,
+    overhead + max(2 b * parameters * tokens / (0.35 * peak), weights / (0.6 * bandwidth)) seconds,
 2 FLOPs per parameter and token (Kaplan et al. 2020, arXiv:2001.08361); 0.35 and 0.6 are the usual
 attained shares of peak and bandwidth. Nothing here is measured; expect times within a factor of 2.
 """
@@ -40,7 +40,7 @@ def weights_gb(tier: Tier, parameters: float) -> float:
 
 
 def items_in_memory(tier: Tier, model_type: ModelType, parameters: float) -> int:
-    """How many typical items fit beside the weights; 0 or less means that the model does not fit."""
+    """How many typical items fit beside the weights; below 1 the model does not fit."""
     free = MEMORY_SHARE * tier.model_memory_gb - RUNTIME_GB - weights_gb(tier, parameters)
     return int(free * 1000 // model_type.estimate.item_mb)
 
@@ -61,14 +61,14 @@ def batch_seconds(tier: Tier, model_type: ModelType, parameters: float, batch: i
 
 
 def throughput(tier: Tier, model_type: ModelType, parameters: float, batch: int) -> float:
-    """Requests per second, Gradio's own work included: beside the model on a CPU, behind it on a GPU."""
+    """Requests per second with Gradio's own work: beside the model on a CPU, behind it on a GPU."""
     seconds = batch_seconds(tier, model_type, parameters, batch)
     front_end = batch * FRONT_END_SECONDS
     return batch / (max(seconds, front_end) if tier.gpu else seconds + front_end)
 
 
 def choose_batch(tier: Tier, model_type: ModelType, parameters: float) -> int:
-    """The smallest batch within 5 % of the best throughput, inside memory and the visitor's patience.
+    """The smallest batch within 5 % of the best throughput, inside memory and patience.
 
     A visitor who arrives just after a batch began waits for two: 2 t(b) is kept under `p95_s`.
     """
@@ -88,7 +88,7 @@ def choose_batch(tier: Tier, model_type: ModelType, parameters: float) -> int:
 
 
 def tuning_values(tier: Tier, model_type: ModelType, parameters: float) -> dict[str, int]:
-    """The values of one row of a Space's tuning.py, for a model of `parameters` millions that fits."""
+    """The values of one row of tuning.py, for a model of `parameters` millions that fits."""
     batch = choose_batch(tier, model_type, parameters)
     rate = throughput(tier, model_type, parameters, batch)
     tokens = tier.padded_tokens if model_type.batches_by == "streams" else 0

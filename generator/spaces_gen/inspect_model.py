@@ -29,7 +29,7 @@ def inspect_model(model_id: str) -> dict[str, Any]:
 
 
 def parameters_in(folder: Path) -> int:
-    """Parameters of the safetensors files below `folder`; 0 if there are none or they are damaged."""
+    """Parameters of the safetensors files below `folder`; 0 if there are none, or damaged ones."""
     total = 0
     for path in folder.rglob("*.safetensors"):
         try:
@@ -46,12 +46,12 @@ def parameters_in(folder: Path) -> int:
 def _on_hub(model_id: str) -> dict[str, Any]:
     from huggingface_hub import HfApi
     from huggingface_hub.errors import (
-        HFValidationError,
         HfHubHTTPError,
+        HFValidationError,
         OfflineModeIsEnabled,
         RepositoryNotFoundError,
     )
-    from huggingface_hub.utils import httpx
+    from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 
     try:
         info = HfApi().model_info(model_id, timeout=TIMEOUT_SECONDS)
@@ -59,8 +59,8 @@ def _on_hub(model_id: str) -> dict[str, Any]:
         return {}  # the question's own check says what is wrong
     except RepositoryNotFoundError as error:
         raise UserError(
-            f"model_id: the Hub has no model {model_id} that you can see; check its name, or log in "
-            "with `hf auth login` if it is private"
+            f"model_id: the Hub has no model {model_id} that you can see; check its name, or log "
+            "in with `hf auth login` if it is private"
         ) from error
     except (HfHubHTTPError, OfflineModeIsEnabled, httpx.HTTPError, OSError):
         return {}  # not reachable: nothing is prefilled

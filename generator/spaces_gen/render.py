@@ -48,7 +48,9 @@ def check_destination(destination: Path) -> None:
         raise UserError(f"{destination} is a file; name a new or an empty folder")
     if not destination.exists():
         return
-    others = sorted(path.name for path in destination.iterdir() if path.name not in OF_AN_EMPTY_SPACE)
+    others = sorted(
+        path.name for path in destination.iterdir() if path.name not in OF_AN_EMPTY_SPACE
+    )
     if others:
         shown = ", ".join(others[:3]) + (" …" if len(others) > 3 else "")
         raise UserError(f"{destination} is not empty ({shown}); name a new or an empty folder")

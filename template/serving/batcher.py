@@ -1,16 +1,18 @@
 """Answers many requests in few calls of `predict`.
 
-Requests wait in one line. A worker thread that is free takes what waits, at once: there is no timer,
-so a lone visitor never waits for company, and under load the batches fill by themselves. What was
-taken is put into micro-batches of similar length, because a batch costs as much as its longest text
-for every text in it.
+Requests wait in one line. A worker thread that is free takes what waits, at once: there
+is no timer, so a lone visitor never waits for company, and under load the batches fill
+by themselves. What was taken is put into micro-batches of similar length, because a
+batch costs as much as its longest text for every text in it.
 
 Each request ends exactly once, with its own result or its own error:
 
-- `predict` raises, or returns a list of the wrong length: the batch is split in halves until the
-  request that causes it is alone. Its visitor gets the error, the others get their results.
+- `predict` raises, or returns a list of the wrong length: the batch is split in halves
+  until the request that causes it is alone. Its visitor gets the error, the others get
+  their results.
 - Out of memory: the same, and later batches stay at the size that worked.
-- The visitor left (the future is cancelled): the request is dropped before it is computed.
+- The visitor left (the future is cancelled): the request is dropped before it is
+  computed.
 - The same request is already waiting or running: both get its one result.
 """
 
@@ -58,15 +60,18 @@ class Counters:
 class Batcher:
     """A line of requests and the worker threads that answer them.
 
-    Args:
-        predict: takes a list of items, returns one result per item in the same order.
-        max_batch_size: most items that a worker takes from the line at once.
-        max_batch_cost: most a micro-batch may cost: items x the cost of the longest; 0 for no limit.
-        workers: threads that call `predict`.
+    Args: predict: takes a list of items, returns one result per item in the same order.
+    max_batch_size: most items that a worker takes from the line at once.
+    max_batch_cost: most a micro-batch may cost: items x the cost of the longest; 0 for
+    no limit. workers: threads that call `predict`.
     """
 
     def __init__(
-        self, predict: Predict, max_batch_size: int, max_batch_cost: int = 0, workers: int = 1
+        self,
+        predict: Predict,
+        max_batch_size: int,
+        max_batch_cost: int = 0,
+        workers: int = 1,
     ) -> None:
         self._predict = predict
         self._max_batch_size = max_batch_size
@@ -86,7 +91,11 @@ class Batcher:
             worker.start()
 
     def submit(
-        self, item: Any, cost: int = 1, group: Hashable = None, key: Hashable | None = None
+        self,
+        item: Any,
+        cost: int = 1,
+        group: Hashable = None,
+        key: Hashable | None = None,
     ) -> Future[Any]:
         """Put a request in the line.
 
@@ -142,7 +151,7 @@ class Batcher:
             return [self._line.popleft() for _ in range(count)]
 
     def _micro_batches(self, jobs: list[Job]) -> list[list[Job]]:
-        """Cut `jobs` into batches of one group and similar cost, each within the limits."""
+        """Cut `jobs` into batches of one group and similar cost, within the limits."""
         groups: dict[Hashable, list[Job]] = {}
         for job in jobs:
             groups.setdefault(job.group, []).append(job)
@@ -150,7 +159,7 @@ class Batcher:
         for members in groups.values():
             batch: list[Job] = []
             for job in sorted(members, key=lambda job: job.cost):
-                # sorted, so this job is the longest: every item of the batch is padded to its cost
+                # sorted, so this job is the longest, and all are padded to its cost
                 cost = job.cost * (len(batch) + 1)
                 too_long = bool(self._max_batch_cost) and cost > self._max_batch_cost
                 if batch and (too_long or len(batch) >= self._memory_limit):
@@ -168,8 +177,9 @@ class Batcher:
         try:
             results = self._predict([job.item for job in batch])
             if len(results) != len(batch):
-                raise TypeError(f"predict got {len(batch)} items and returned {len(results)} results")
-        except BaseException as error:  # also sys.exit(): a worker must never end
+                counts = f"{len(batch)} items and returned {len(results)} results"
+                raise TypeError(f"predict got {counts}")
+        except BaseException as error:  # noqa: BLE001  # a worker must never end
             self._narrow_down(batch, error)
             return
         with self._lock:
@@ -202,7 +212,9 @@ class Batcher:
             self._forget(job)
             return False
 
-    def _finish(self, job: Job, result: Any = None, error: BaseException | None = None) -> None:
+    def _finish(
+        self, job: Job, result: Any = None, error: BaseException | None = None
+    ) -> None:
         with self._lock:
             self._forget(job)
             waiting = job.waiting

@@ -1,4 +1,4 @@
-"""Title and description of the Space, from its card README.md, where they are written once."""
+"""Title and description of the Space, from its card README.md."""
 
 from __future__ import annotations
 
@@ -16,9 +16,11 @@ class Card(NamedTuple):
 
 
 def read_card(path: Path = Path("README.md")) -> Card:
-    """Read the YAML header of `path`; a card that is missing or broken gives plain words instead."""
+    """Read the YAML header of `path`; a missing or broken card gives plain words."""
     try:
         header = yaml.safe_load(path.read_text(encoding="utf-8").split("---\n")[1])
-        return Card(str(header.get("title", "Space")), str(header.get("short_description", "")))
+        return Card(
+            str(header.get("title", "Space")), str(header.get("short_description", ""))
+        )
     except (OSError, IndexError, AttributeError, UnicodeDecodeError, yaml.YAMLError):
         return Card("Space", "")

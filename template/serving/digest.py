@@ -9,12 +9,12 @@ from typing import Any
 
 
 def digest(item: Any) -> bytes | None:
-    """A hash of any value that pickles (text, numbers, arrays, pictures); None for one that doesn't."""
+    """A hash of what pickles (text, numbers, arrays, pictures); None for the rest."""
     data = io.BytesIO()
     pickler = pickle.Pickler(data, protocol=5)
-    pickler.fast = True  # equal values give equal bytes, whether or not they share parts
+    pickler.fast = True  # equal values give equal bytes, shared parts or not
     try:
         pickler.dump(item)
-    except Exception:  # pickling runs the item's own code, which may raise anything
+    except Exception:  # noqa: BLE001  # pickling runs the item's own code
         return None
     return hashlib.blake2b(data.getbuffer(), digest_size=16).digest()

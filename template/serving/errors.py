@@ -2,4 +2,4 @@
 
 
 class InputError(ValueError):
-    """This input cannot be answered; the message tells the visitor why and what to do."""
+    """This input cannot be answered; the message tells why and what to do."""

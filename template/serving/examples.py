@@ -1,9 +1,10 @@
 """The examples and their answers, kept on disk.
 
-`examples/examples.json` is a list of rows, one value per input component; a value that names a file
-in `examples/` stands for that file. Answers lie in `examples_cache/<hash>/`, one file per example.
-The hash covers the examples, the code and the model, so a change of any of them never shows an old
-answer; commit the folder to have the answers at once after a restart.
+`examples/examples.json` is a list of rows, one value per input component; a value that
+names a file in `examples/` stands for that file. Answers lie in
+`examples_cache/<hash>/`, one file per example. The hash covers the examples, the code
+and the model, so a change of any of them never shows an old answer; commit the folder
+to have the answers at once after a restart.
 """
 
 from __future__ import annotations
@@ -43,8 +44,8 @@ def _file_or_value(value: Any) -> Any:
 class ExampleCache:
     """Answers to examples, by the number of the example.
 
-    Args:
-        model_id: part of the hash, as is `dtype`: another model or precision answers differently.
+    Args: model_id: part of the hash, as is `dtype`: another model or precision answers
+    differently.
     """
 
     def __init__(self, model_id: str, dtype: str) -> None:
@@ -59,15 +60,19 @@ class ExampleCache:
         Raises:
             OSError, ValueError, KeyError: it is not there or not readable.
         """
-        return _decode(json.loads(self._path(number).read_text(encoding="utf-8")), self._folder)
+        return _decode(
+            json.loads(self._path(number).read_text(encoding="utf-8")), self._folder
+        )
 
     def put(self, number: int, answer: Any) -> None:
-        """Keep `answer`; one that cannot be written as JSON or as a picture is left out."""
+        """Keep `answer`, unless it cannot be written as JSON or as a picture."""
         if not self._folder.exists():
-            shutil.rmtree(CACHE, ignore_errors=True)  # answers of earlier examples, code or model
+            shutil.rmtree(CACHE, ignore_errors=True)  # of earlier examples, code, model
             self._folder.mkdir(parents=True)
         try:
-            text = json.dumps(_encode(answer, self._folder, f"{number}"), ensure_ascii=False)
+            text = json.dumps(
+                _encode(answer, self._folder, f"{number}"), ensure_ascii=False
+            )
         except TypeError as error:
             log.warning("the answer to example %d is not kept: %s", number, error)
             return
@@ -82,7 +87,9 @@ class ExampleCache:
 def _hash(model_id: str, dtype: str) -> str:
     parts = hashlib.sha256(f"{model_id}\n{dtype}\n".encode())
     code = [Path("app.py"), Path("model.py")]
-    for path in sorted([*code, *(path for path in EXAMPLES.rglob("*") if path.is_file())]):
+    for path in sorted(
+        [*code, *(path for path in EXAMPLES.rglob("*") if path.is_file())]
+    ):
         parts.update(f"{path.as_posix()}\n{path.stat().st_size}\n".encode())
         parts.update(path.read_bytes())
     return parts.hexdigest()[:16]
@@ -98,7 +105,9 @@ def _encode(value: Any, folder: Path, name: str) -> Any:
         value.save(folder / f"{name}.png")
         return {"picture": f"{name}.png"}
     if isinstance(value, (list, tuple)):
-        items = [_encode(item, folder, f"{name}-{index}") for index, item in enumerate(value)]
+        items = [
+            _encode(item, folder, f"{name}-{index}") for index, item in enumerate(value)
+        ]
         return {"tuple" if isinstance(value, tuple) else "list": items}
     if isinstance(value, dict):
         pairs = [

@@ -1,7 +1,7 @@
 """Where the Space runs, and which row of tuning.py applies there.
 
-`runtime` is filled at import, before PyTorch: ZeroGPU must be set up first, and the number of
-threads is read when PyTorch starts.
+`runtime` is filled at import, before PyTorch: ZeroGPU must be set up first, and the
+number of threads is read when PyTorch starts.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import tuning
 from tuning import Tier
 
 if os.environ.get("SPACES_ZERO_GPU"):
-    import spaces  # noqa: F401  # prepares CUDA, so it comes before anything that imports PyTorch
+    import spaces  # noqa: F401  # prepares CUDA, so it comes before PyTorch
 
 log = logging.getLogger("space")
 
@@ -26,7 +26,7 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Hardware:
-    """What was found on this machine. Memory in GB; `gpu` is empty where there is no CUDA."""
+    """What was found on this machine. Memory in GB; `gpu` is empty without CUDA."""
 
     cpus: int
     memory_gb: float
@@ -60,7 +60,8 @@ def find_hardware() -> Hardware:
     memory = _memory_gb()
     if os.environ.get("SPACES_ZERO_GPU"):
         return Hardware(cpus, memory, zero_gpu=True, bfloat16=True)
-    os.environ.setdefault("OMP_NUM_THREADS", str(cpus))  # os.cpu_count() shows the whole host
+    # PyTorch would count the CPUs of the whole host
+    os.environ.setdefault("OMP_NUM_THREADS", str(cpus))
     try:
         import torch
     except ImportError:  # a model without PyTorch
@@ -88,11 +89,14 @@ def _memory_gb() -> float:
     return 8.0  # Windows: a cautious guess
 
 
-def choose_tier(hardware: Hardware, tiers: list[Tier], default: str) -> tuple[Tier, str]:
+def choose_tier(
+    hardware: Hardware, tiers: list[Tier], default: str
+) -> tuple[Tier, str]:
     """The row for this machine, and why it was taken.
 
-    Rows that ask for more than there is are never taken; `default` decides between equal ones.
-    Where no row is small enough, the smallest is scaled down to one request at a time.
+    Rows that ask for more than there is are never taken; `default` decides between
+    equal ones. Where no row is small enough, the smallest is scaled down to one request
+    at a time.
     """
     wanted = os.environ.get("TIER")
     if wanted:
@@ -111,7 +115,9 @@ def choose_tier(hardware: Hardware, tiers: list[Tier], default: str) -> tuple[Ti
 
         return max(fitting, key=rank), "the largest that fits"
     smallest = min(tiers, key=_size)
-    reduced = smallest._replace(max_batch_size=1, max_batch_tokens=min(smallest.max_batch_tokens, 512))
+    reduced = smallest._replace(
+        max_batch_size=1, max_batch_tokens=min(smallest.max_batch_tokens, 512)
+    )
     return reduced, "no row is small enough: one request at a time"
 
 
@@ -122,13 +128,19 @@ def _fits(tier: Tier, hardware: Hardware) -> bool:
         return False
     slack = 0.9  # machines report a little less than their flavor promises
     if tier.gpu:
-        return tier.gpus <= hardware.gpus and tier.gpu_memory_gb * slack <= hardware.gpu_memory_gb
+        return (
+            tier.gpus <= hardware.gpus
+            and tier.gpu_memory_gb * slack <= hardware.gpu_memory_gb
+        )
     return tier.cpus <= hardware.cpus and tier.memory_gb * slack <= hardware.memory_gb
 
 
 def _same_card(tier: Tier, hardware: Hardware) -> bool:
     # "A10G" is in "NVIDIA A10G"; "L4" is not in "NVIDIA L40S"
-    return bool(tier.gpu) and re.search(rf"\b{re.escape(tier.gpu)}\b", hardware.gpu) is not None
+    return (
+        bool(tier.gpu)
+        and re.search(rf"\b{re.escape(tier.gpu)}\b", hardware.gpu) is not None
+    )
 
 
 def _size(tier: Tier) -> tuple[int, int, int]:
@@ -147,17 +159,21 @@ def describe(hardware: Hardware) -> str:
 def with_overrides(tier: Tier) -> Tier:
     """Replace each value whose name stands, in capitals, in the environment."""
     names = ("dtype", "max_batch_size", "max_batch_tokens", "max_size", "gpu_seconds")
-    found = {name: os.environ[name.upper()] for name in names if os.environ.get(name.upper())}
+    found = {
+        name: os.environ[name.upper()] for name in names if os.environ.get(name.upper())
+    }
     for name, value in found.items():
         try:
             tier = tier._replace(**{name: type(getattr(tier, name))(value)})
         except ValueError:
-            sys.exit(f"The variable {name.upper()} must be a whole number, not {value!r}.")
+            sys.exit(
+                f"The variable {name.upper()} must be a whole number, not {value!r}."
+            )
     return tier
 
 
 def write_log() -> None:
-    """Show what the Space itself logs, and leave the other libraries' logs as they are."""
+    """Show what the Space itself logs; the logs of libraries stay as they are."""
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(name)s: %(message)s"))
     log.addHandler(handler)
@@ -168,7 +184,7 @@ def write_log() -> None:
 def start() -> Runtime:
     """Find out where the Space runs and say so in one line."""
     write_log()
-    os.chdir(Path(__file__).parent.parent)  # the examples and a local model are found from here
+    os.chdir(Path(__file__).parent.parent)  # where examples and a local model lie
     hardware = find_hardware()
     tier, reason = choose_tier(hardware, tuning.TIERS, tuning.TIER)
     if hardware.gpu and tier.dtype == "bfloat16" and not hardware.bfloat16:

@@ -1,17 +1,21 @@
-"""The server: what app.py talks to. Loads the model and answers one visitor's request at a time."""
+"""The server: what app.py talks to. It loads the model and answers one visitor."""
 
 from __future__ import annotations
 
 import asyncio
 import html
 import importlib
-import importlib.util
 import logging
-import os
-import signal
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Hashable, Iterator, Sequence
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Callable,
+    Hashable,
+    Sequence,
+)
+from contextlib import aclosing
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -23,26 +27,17 @@ from serving.card import read_card
 from serving.digest import digest
 from serving.errors import InputError
 from serving.examples import ExampleCache, load_examples
+from serving.launch import launch
 from serving.runtime import runtime
+from serving.zero_gpu import in_own_loop, in_thread, on_gpu
 
 log = logging.getLogger("space")
 
-DELETE_CACHE = (3600, 86400)  # seconds: look every hour, delete uploads and outputs after a day
-MAX_BODY_BYTES = 20 * 2**20  # of one request or upload
-SESSIONS = 1000  # visitors whose state is kept at the same time
-STREAM_SECONDS = 0.05  # between two updates of a streamed answer; each costs about 0.6 ms of CPU
-SORRY = "Something went wrong with this request. Please try again, or try another input."
-
-# Gradio rebuilds a table of up to 10,000 events after every event unless told otherwise, and
-# reports usage to its makers. Variables of the same name that are set already are respected.
-QUIET_GRADIO = {
-    "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000",
-    "GRADIO_ANALYTICS_MAX_EVENTS": "1",
-    "GRADIO_ANALYTICS_ENABLED": "False",
-}
-for name, value in QUIET_GRADIO.items():
-    os.environ.setdefault(name, value)
-
+# In seconds, between two updates of a streamed answer; each costs about 0.6 ms of CPU.
+STREAM_SECONDS = 0.05
+SORRY = (
+    "Something went wrong with this request. Please try again, or try another input."
+)
 
 # The number of the example that is being answered ahead of the visitors.
 current_example: ContextVar[int | None] = ContextVar("current_example", default=None)
@@ -58,38 +53,46 @@ class Request(NamedTuple):
 
 
 class Server:
-    """Serves `model.py`.
+    """Serves `model.py`, which defines `load()` and one of:
 
-    model.py defines `load()` and one of:
+    - `predict(...)`, a batch function as Gradio defines it: it gets one list per input
+      and returns a list with one result per request, or a tuple of such lists, one per
+      output;
+    - `stream(...)`, an async generator that yields the answer so far, again and again.
 
-    - `predict(...)`: a batch function as Gradio defines it. It gets one list per input and returns a
-      list with one result per request, or a tuple of such lists, one per output.
-    - `stream(...)`: an async generator that yields the answer so far, again and again.
+    It may also define, each for one request:
 
-    It may also define, each for one request: `prepare(*inputs)`, which checks and converts the inputs
-    outside the model's turn and whose result `predict` then gets in its only list; `cost(item)`, its
-    length, for batches of similar length; `group(item)`, what must be equal within a batch.
+    - `prepare(*inputs)`, which checks and converts the inputs while the model is busy
+      with others; `predict` then gets one list of what it returned;
+    - `cost(item)`, its length, so that requests of similar length share a batch;
+    - `group(item)`, what must be equal within a batch.
+
+    And `unload()`, called at the end.
     """
 
     def __init__(self) -> None:
         self._model = importlib.import_module("model")
         self._model.load()
         self.card = read_card()
+        title, description = map(html.escape, self.card)
+        self.heading = f"<h1>{title}</h1>\n<p>{description}</p>"
         self.examples = load_examples()
-        self.heading = f"<h1>{html.escape(self.card.title)}</h1>\n{html.escape(self.card.description)}"
         self._cache = ExampleCache(runtime.model_id, runtime.dtype)
         self._example_numbers: dict[bytes, int] = {}
+        self.counters = Counters()
         self._streams = 0
         self._batcher: Batcher | None = None
-        self.counters = Counters()
-        if hasattr(self._model, "stream"):
-            self._stream = self._on_zero_gpu(in_own_loop(self._model.stream), self._model.stream)
+        tier = runtime.tier
+        if not hasattr(self._model, "stream"):
+            if runtime.zero_gpu:
+                self._gpu_rows = on_gpu(self._rows, tier.gpu_seconds)
+            else:
+                self._batcher = Batcher(
+                    self._rows, tier.max_batch_size, tier.max_batch_tokens
+                )
+                self.counters = self._batcher.counters
         elif runtime.zero_gpu:
-            self._predict = self._on_zero_gpu(self._rows, self._rows)
-        else:
-            tier = runtime.tier
-            self._batcher = Batcher(self._rows, tier.max_batch_size, tier.max_batch_tokens)
-            self.counters = self._batcher.counters
+            self._gpu_stream = on_gpu(in_own_loop(self._model.stream), tier.gpu_seconds)
 
     @property
     def concurrency_limit(self) -> int:
@@ -98,7 +101,7 @@ class Server:
         return at_once if hasattr(self._model, "stream") else 2 * at_once
 
     async def answer(self, *inputs: Any) -> Any:
-        """Answer one visitor's inputs, one per input component.
+        """Answer one visitor's inputs.
 
         Raises:
             gr.Error: with a sentence for the visitor.
@@ -112,11 +115,11 @@ class Server:
             if number is not None:
                 await asyncio.to_thread(self._cache.put, number, answer)
             return answer
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, in plain words
             raise for_visitor(error) from None
 
     async def stream(self, *inputs: Any) -> AsyncIterator[Any]:
-        """Answer one visitor's inputs bit by bit; each value that is yielded replaces the one before.
+        """Answer one visitor bit by bit; each value replaces the one before.
 
         Raises:
             gr.Error: with a sentence for the visitor.
@@ -127,44 +130,31 @@ class Server:
                 yield await asyncio.to_thread(self._cache.get, number)
                 return
             latest = None
-            async for latest in self._coalesced(*inputs):
-                yield latest
+            async with aclosing(self._coalesced(inputs)) as values:
+                async for latest in values:
+                    yield latest
             if number is not None:
                 await asyncio.to_thread(self._cache.put, number, latest)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001  # whatever it is, in plain words
             raise for_visitor(error) from None
 
-    def launch(self, demo: gr.Blocks, function: Callable[..., Any], **options: Any) -> None:
+    def launch(
+        self, demo: gr.Blocks, function: Callable[..., Any], **options: Any
+    ) -> None:
         """Serve `demo` until the process is told to stop.
 
         Args:
             function: the one of app.py that answers; it is called with each example.
             options: for Gradio's `launch`.
         """
-        explain_unreadable_inputs(demo)
-        limit = self.concurrency_limit
-        own_limit = "GRADIO_DEFAULT_CONCURRENCY_LIMIT" in os.environ
-        demo.queue(
-            max_size=runtime.tier.max_size,
-            default_concurrency_limit="not_set" if own_limit else limit,
-            status_update_rate=5,  # seconds; "auto" tells every waiting visitor about every change
+        know = threading.Thread(
+            target=self._know_examples, args=(function,), daemon=True
         )
-        defaults: dict[str, Any] = {
-            "max_threads": max(40, 2 * limit + 8),  # it bounds async functions as well
-            "max_file_size": MAX_BODY_BYTES,
-            "app_kwargs": {"max_body_size": MAX_BODY_BYTES},
-            "state_session_capacity": SESSIONS,
-            "enable_monitoring": False,
-        }
-        if "GRADIO_RUN_HISTORY" not in os.environ:
-            defaults["run_history"] = False  # keep nothing of what visitors type
-        if "GRADIO_MCP_SERVER" not in os.environ:
-            defaults["mcp_server"] = importlib.util.find_spec("mcp") is not None
-        signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as with Ctrl-C
-        for work, arguments in ((self._know_examples, (function,)), (self._summarize, ())):
-            threading.Thread(target=work, args=arguments, daemon=True).start()
+        summarize = threading.Thread(target=self._summarize, daemon=True)
+        know.start()
+        summarize.start()
         try:
-            demo.launch(**{**defaults, **options})
+            launch(demo, self.concurrency_limit, runtime.tier.max_size, options)
         finally:
             self.close()
 
@@ -192,43 +182,38 @@ class Server:
 
     async def _compute(self, request: Request) -> Any:
         if self._batcher is not None:
-            future = self._batcher.submit(request.item, request.cost, request.group, request.key)
-            return await asyncio.wrap_future(future)
-        # ZeroGPU: each visitor pays with their own quota, so each request is its own batch. The
-        # thread inherits the context by which the platform knows the visitor.
-        self._count_batch(1)
-        (result,) = await asyncio.to_thread(self._predict, [request.item])
+            return await asyncio.wrap_future(self._batcher.submit(*request))
+        # ZeroGPU: visitors pay with their own quota, so each request is its own batch
+        self._count(batch=1)
+        (result,) = await asyncio.to_thread(self._gpu_rows, [request.item])
         return result
 
-    async def _coalesced(self, *inputs: Any) -> AsyncIterator[Any]:
-        """The stream of the model, at most one value every `STREAM_SECONDS`, and the last one."""
+    async def _coalesced(self, inputs: tuple[Any, ...]) -> AsyncGenerator[Any, None]:
+        """The model's stream: a value every `STREAM_SECONDS`, and always the last."""
         self._streams += 1
-        self._count_batch(self._streams)
-        last_time, kept = 0.0, []
-        source = self._stream(*inputs)
+        self._count(batch=self._streams)
+        shown, pending = 0.0, []
         try:
-            async for value in as_async(source):
-                kept = [value]
-                if time.monotonic() - last_time >= STREAM_SECONDS:
-                    last_time, kept = time.monotonic(), []
-                    yield value
-            for value in kept:
+            if runtime.zero_gpu:
+                source = in_thread(self._gpu_stream(*inputs))
+            else:
+                source = self._model.stream(*inputs)
+            async with aclosing(source) as values:
+                async for value in values:
+                    pending = [value]
+                    if time.monotonic() - shown >= STREAM_SECONDS:
+                        shown, pending = time.monotonic(), []
+                        yield value
+            for value in pending:
                 yield value
         finally:
             self._streams -= 1
 
-    def _count_batch(self, size: int) -> None:
+    def _count(self, batch: int) -> None:
         self.counters.requests += 1
         self.counters.batches += 1
         self.counters.items += 1
-        self.counters.largest_batch = max(self.counters.largest_batch, size)
-
-    def _on_zero_gpu(self, task: Callable[..., Any], elsewhere: Callable[..., Any]) -> Any:
-        if not runtime.zero_gpu:
-            return elsewhere
-        import spaces
-
-        return spaces.GPU(task, duration=runtime.tier.gpu_seconds)
+        self.counters.largest_batch = max(self.counters.largest_batch, batch)
 
     def _example(self, key: bytes | None) -> int | None:
         """The number of the example that this request is, if it is one.
@@ -250,7 +235,7 @@ class Server:
         return tuning.CACHE_EXAMPLES == "start" and not runtime.zero_gpu
 
     def _know_examples(self, function: Callable[..., Any]) -> None:
-        """Learn to recognize the examples and, if asked to, answer them ahead of the visitors."""
+        """Learn to recognize the examples and, if asked to, answer them in advance."""
         if tuning.CACHE_EXAMPLES == "off":
             return
         for number, row in enumerate(self.examples):
@@ -259,7 +244,7 @@ class Server:
                 asyncio.run(run_through(function(*row)))
             except Learned:
                 continue
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # never stops the start
                 log.warning("example %d has no kept answer: %s", number, error)
 
     def _summarize(self) -> None:
@@ -286,7 +271,7 @@ async def run_through(answer: Any) -> None:
 
 
 def rows(results: Any, count: int) -> Sequence[Any]:
-    """One result per request, from a list of them or from a tuple of lists, one per output.
+    """One result per request, from a list of them or a tuple of lists, one per output.
 
     Raises:
         TypeError: a list has another length than `count`.
@@ -295,14 +280,14 @@ def rows(results: Any, count: int) -> Sequence[Any]:
     for column in columns:
         if len(column) != count:
             raise TypeError(
-                f"predict got {count} requests and returned {len(column)} results; it must return a "
-                "list with one result per request, or a tuple of such lists, one per output"
+                f"predict got {count} requests and returned {len(column)} results; it must "
+                "return a list with one result per request, or a tuple of such lists"
             )
     return columns[0] if len(columns) == 1 else list(zip(*columns))
 
 
 def for_visitor(error: Exception) -> Exception:
-    """The error that the visitor may read; anything unforeseen is logged and put in plain words."""
+    """The error that the visitor reads; an unforeseen one is logged and put plainly."""
     if isinstance(error, gr.Error):
         return error
     if not isinstance(error, InputError):
@@ -311,65 +296,10 @@ def for_visitor(error: Exception) -> Exception:
     return gr.Error(html.escape(message), print_exception=False)
 
 
-def explain_unreadable_inputs(demo: gr.Blocks) -> None:
-    """Say which input Gradio could not read, in place of an empty error."""
-    for function in demo.fns.values():
-        for component in function.inputs:
-            if not hasattr(component.preprocess, "explained"):
-                component.preprocess = explained(component.preprocess, component.label or "input")
-
-
-def explained(preprocess: Callable[[Any], Any], label: str) -> Callable[[Any], Any]:
-    """`preprocess` with an error that names the input."""
-
-    def run(payload: Any) -> Any:
-        try:
-            return preprocess(payload)
-        except gr.Error:
-            raise
-        except Exception as error:
-            log.info("unreadable input: %s", error)
-            message = f"The input “{label}” cannot be read. Please check it and try again."
-            raise gr.Error(html.escape(message), print_exception=False) from None
-
-    run.explained = True  # type: ignore[attr-defined]
-    return run
-
-
-def in_own_loop(stream: Callable[..., AsyncIterator[Any]]) -> Callable[..., Iterator[Any]]:
-    """An async generator as a plain one, as ZeroGPU wants it."""
-
-    def run(*inputs: Any) -> Iterator[Any]:
-        values = stream(*inputs)
-        loop = asyncio.new_event_loop()
-        try:
-            while True:
-                yield loop.run_until_complete(anext(values))
-        except StopAsyncIteration:
-            return
-        finally:
-            loop.close()
-
-    return run
-
-
-async def as_async(source: AsyncIterator[Any] | Iterator[Any]) -> AsyncIterator[Any]:
-    """Iterate over either kind without blocking the event loop, and close it when the visitor leaves."""
-    if isinstance(source, AsyncIterator):
-        try:
-            async for value in source:
-                yield value
-        finally:
-            await source.aclose()
-        return
-    end = object()
-    while (value := await asyncio.to_thread(next, source, end)) is not end:
-        yield value
-
-
 def summary(counters: Counters) -> str:
     """The counters as a sentence."""
     return (
-        f"{counters.requests} requests ({counters.shared} shared, {counters.failed} failed, "
-        f"{counters.left} left) in {counters.batches} batches of up to {counters.largest_batch}"
+        f"{counters.requests} requests ({counters.shared} shared, "
+        f"{counters.failed} failed, {counters.left} left) "
+        f"in {counters.batches} batches of up to {counters.largest_batch}"
     )

@@ -20,9 +20,13 @@ def open_image(path: str | None) -> Image.Image:
         with Image.open(path, formats=FORMATS) as image:
             if image.width * image.height > MAX_PIXELS:
                 million = MAX_PIXELS // 1_000_000
-                raise InputError(f"This picture is too large: {million} megapixels are the limit.")
+                raise InputError(
+                    f"This picture is too large: {million} megapixels are the limit."
+                )
             return ImageOps.exif_transpose(image).convert("RGB")
     except InputError:
         raise
     except Exception as error:  # decoders of broken files raise many kinds
-        raise InputError("This file cannot be read as a picture. Try a PNG or JPEG.") from error
+        raise InputError(
+            "This file cannot be read as a picture. Try a PNG or JPEG."
+        ) from error

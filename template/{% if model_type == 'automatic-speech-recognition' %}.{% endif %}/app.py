@@ -2,7 +2,8 @@
 
 import gradio as gr
 
-from serving.server import DELETE_CACHE, Server
+from serving.launch import DELETE_CACHE
+from serving.server import Server
 
 server = Server()
 
@@ -27,7 +28,12 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
             button = gr.Button("Transcribe", variant="primary")
         text = gr.Textbox(label="Text", lines=8, buttons=["copy"])
     gr.Examples(
-        server.examples, audio, text, transcribe, run_on_click=True, cache_examples=False
+        server.examples,
+        audio,
+        text,
+        transcribe,
+        run_on_click=True,
+        cache_examples=False,
     )
     gr.on(
         [button.click, audio.stop_recording],

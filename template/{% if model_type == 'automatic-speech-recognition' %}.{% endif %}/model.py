@@ -1,4 +1,4 @@
-"""The model: recordings in, texts out. This is the place for your own code."""
+"""The model: recordings in, texts out. Put your own code here."""
 
 from typing import Any
 
@@ -21,12 +21,14 @@ def load() -> None:
     """Load the weights, once, before the first request."""
     global processor, model
     processor = AutoProcessor.from_pretrained(runtime.model_id)
-    model = AutoModelForSpeechSeq2Seq.from_pretrained(runtime.model_id, dtype=runtime.dtype)
+    model = AutoModelForSpeechSeq2Seq.from_pretrained(
+        runtime.model_id, dtype=runtime.dtype
+    )
     model.to(runtime.device).eval()
 
 
 def prepare(path: str | None) -> torch.Tensor:
-    """Decode one recording into windows of features, shape (windows, mel bins, frames)."""
+    """Decode one recording into features, shape (windows, mel bins, frames)."""
     samples = read_audio(path, RATE, MAX_SECONDS)
     step = WINDOW_SECONDS * RATE
     windows = [samples[start : start + step] for start in range(0, len(samples), step)]
@@ -35,7 +37,7 @@ def prepare(path: str | None) -> torch.Tensor:
 
 @torch.inference_mode()
 def predict(batch: list[torch.Tensor]) -> list[str]:
-    """Transcribe a batch of recordings: all their windows, as many at a time as the tier allows."""
+    """Transcribe a batch: all its windows, as many at a time as the tier allows."""
     windows = torch.cat(batch)
     texts: list[str] = []
     for features in windows.split(runtime.tier.max_batch_size):

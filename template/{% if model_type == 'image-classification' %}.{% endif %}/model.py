@@ -1,4 +1,4 @@
-"""The model: pictures in, labels with scores out. This is the place for your own code."""
+"""The model: pictures in, labels with scores out. Put your own code here."""
 
 from typing import Any
 
@@ -18,7 +18,9 @@ def load() -> None:
     """Load the weights, once, before the first request."""
     global processor, model
     processor = AutoImageProcessor.from_pretrained(runtime.model_id)
-    model = AutoModelForImageClassification.from_pretrained(runtime.model_id, dtype=runtime.dtype)
+    model = AutoModelForImageClassification.from_pretrained(
+        runtime.model_id, dtype=runtime.dtype
+    )
     model.to(runtime.device).eval()
 
 

@@ -2,20 +2,23 @@
 
 import gradio as gr
 
-from serving.server import DELETE_CACHE, Server
+from serving.launch import DELETE_CACHE
+from serving.server import Server
 
 server = Server()
 
 
-async def detect(image: str | None, threshold: float) -> tuple[str, list[tuple[list[int], str]]]:
+async def detect(
+    image: str | None, threshold: float
+) -> tuple[str, list[tuple[list[int], str]]]:
     """Find the things in a picture.
 
     Args:
         image: The picture.
         threshold: The least score, from 0 to 1, with which a thing is shown.
 
-    Returns:
-        The picture and its boxes: left, top, right and bottom in pixels, each with label and score.
+    Returns: The picture and its boxes: left, top, right and bottom in pixels, each with
+    label and score.
     """
     boxes = await server.answer(image, threshold)
     return str(image), boxes
@@ -30,7 +33,12 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
             button = gr.Button("Detect", variant="primary")
         boxes = gr.AnnotatedImage(label="Found")
     gr.Examples(
-        server.examples, [image, threshold], boxes, detect, run_on_click=True, cache_examples=False
+        server.examples,
+        [image, threshold],
+        boxes,
+        detect,
+        run_on_click=True,
+        cache_examples=False,
     )
     gr.on(
         [button.click, image.upload],

@@ -1,4 +1,4 @@
-"""The model: pictures in, boxes with labels out. This is the place for your own code."""
+"""The model: pictures in, boxes with labels out. Put your own code here."""
 
 from typing import Any, NamedTuple
 
@@ -15,7 +15,7 @@ model: Any
 
 
 class Item(NamedTuple):
-    """One request: pixels of shape (channels, height, width), original height and width, threshold."""
+    """One request: pixels (channels, height, width); the picture's height, width."""
 
     pixels: torch.Tensor
     size: tuple[int, int]
@@ -26,7 +26,9 @@ def load() -> None:
     """Load the weights, once, before the first request."""
     global processor, model
     processor = AutoImageProcessor.from_pretrained(runtime.model_id)
-    model = AutoModelForObjectDetection.from_pretrained(runtime.model_id, dtype=runtime.dtype)
+    model = AutoModelForObjectDetection.from_pretrained(
+        runtime.model_id, dtype=runtime.dtype
+    )
     model.to(runtime.device).eval()
 
 
@@ -45,10 +47,14 @@ def group(item: Item) -> tuple[int, ...]:
 @torch.inference_mode()
 def predict(batch: list[Item]) -> list[Boxes]:
     """Detect in a batch of pictures; boxes are left, top, right, bottom in pixels."""
-    pixels = torch.stack([item.pixels for item in batch]).to(runtime.device, model.dtype)
+    pixels = torch.stack([item.pixels for item in batch]).to(
+        runtime.device, model.dtype
+    )
     outputs = model(pixel_values=pixels)
     sizes = [item.size for item in batch]
-    found = processor.post_process_object_detection(outputs, threshold=0, target_sizes=sizes)
+    found = processor.post_process_object_detection(
+        outputs, threshold=0, target_sizes=sizes
+    )
     return [boxes(one, item) for one, item in zip(found, batch)]
 
 
@@ -56,7 +62,9 @@ def boxes(found: dict[str, torch.Tensor], item: Item) -> Boxes:
     """The boxes of one picture, inside it and above its threshold."""
     height, width = item.size
     labels = model.config.id2label
-    rows = zip(found["scores"].tolist(), found["labels"].tolist(), found["boxes"].tolist())
+    rows = zip(
+        found["scores"].tolist(), found["labels"].tolist(), found["boxes"].tolist()
+    )
     return [
         (
             [

@@ -2,7 +2,8 @@
 
 import gradio as gr
 
-from serving.server import DELETE_CACHE, Server
+from serving.launch import DELETE_CACHE
+from serving.server import Server
 
 server = Server()
 
@@ -29,7 +30,12 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
             button = gr.Button("Compare", variant="primary")
         similarity = gr.Number(label="Similarity", precision=4)
     gr.Examples(
-        server.examples, [first, second], similarity, compare, run_on_click=True, cache_examples=False
+        server.examples,
+        [first, second],
+        similarity,
+        compare,
+        run_on_click=True,
+        cache_examples=False,
     )
     gr.on(
         [button.click, first.submit, second.submit],

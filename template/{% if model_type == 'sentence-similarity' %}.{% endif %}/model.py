@@ -1,4 +1,4 @@
-"""The model: pairs of texts in, their cosine similarity out. This is the place for your own code."""
+"""The model: pairs of texts in, cosine similarity out. Put your own code here."""
 
 from typing import Any
 
@@ -30,13 +30,15 @@ def prepare(first: str, second: str) -> Pair:
         if not text.strip():
             raise InputError("Please type two texts first.")
         if len(text) > MAX_CHARACTERS:
-            raise InputError(f"This text is too long: {MAX_CHARACTERS:,} characters are the limit.")
+            raise InputError(
+                f"This text is too long: {MAX_CHARACTERS:,} characters are the limit."
+            )
     one, other = tokenizer([first, second], truncation=True)["input_ids"]
     return one, other
 
 
 def cost(pair: Pair) -> int:
-    """Tokens of both texts when padded to the longer one; similar pairs share a batch."""
+    """Tokens of both texts, padded to the longer; similar pairs share a batch."""
     return 2 * max(len(tokens) for tokens in pair)
 
 

@@ -2,7 +2,8 @@
 
 import gradio as gr
 
-from serving.server import DELETE_CACHE, Server
+from serving.launch import DELETE_CACHE
+from serving.server import Server
 
 server = Server()
 

@@ -1,4 +1,4 @@
-"""The model: texts in, labels with scores out. This is the place for your own code."""
+"""The model: texts in, labels with scores out. Put your own code here."""
 
 from typing import Any
 
@@ -29,7 +29,9 @@ def prepare(text: str) -> dict[str, list[int]]:
     if not text.strip():
         raise InputError("Please type a text first.")
     if len(text) > MAX_CHARACTERS:
-        raise InputError(f"This text is too long: {MAX_CHARACTERS:,} characters are the limit.")
+        raise InputError(
+            f"This text is too long: {MAX_CHARACTERS:,} characters are the limit."
+        )
     return dict(tokenizer(text, truncation=True))
 
 
@@ -44,4 +46,6 @@ def predict(batch: list[dict[str, list[int]]]) -> list[dict[str, float]]:
     inputs = tokenizer.pad(batch, return_tensors="pt").to(runtime.device)
     scores = model(**inputs).logits.float().softmax(-1)
     labels = model.config.id2label
-    return [{labels[i]: score for i, score in enumerate(row)} for row in scores.tolist()]
+    return [
+        {labels[i]: score for i, score in enumerate(row)} for row in scores.tolist()
+    ]

@@ -5,7 +5,8 @@ from typing import Any
 
 import gradio as gr
 
-from serving.server import DELETE_CACHE, Server
+from serving.launch import DELETE_CACHE
+from serving.server import Server
 
 SYSTEM_PROMPT = "You are a helpful assistant."
 MAX_NEW_TOKENS = 256
@@ -42,13 +43,17 @@ async def chat(
         yield answer
 
 
-with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE, fill_height=True) as demo:
+with gr.Blocks(
+    title=server.card.title, delete_cache=DELETE_CACHE, fill_height=True
+) as demo:
     gr.HTML(server.heading)
     gr.ChatInterface(
         chat,
         additional_inputs=[
             gr.Textbox(SYSTEM_PROMPT, label="System prompt"),
-            gr.Slider(16, 512, MAX_NEW_TOKENS, step=16, label="Longest answer (tokens)"),
+            gr.Slider(
+                16, 512, MAX_NEW_TOKENS, step=16, label="Longest answer (tokens)"
+            ),
             gr.Slider(0, 1.5, TEMPERATURE, step=0.1, label="Temperature"),
         ],
         examples=server.examples,

@@ -1,7 +1,8 @@
-"""The model: conversations in, answers out, word by word. This is the place for your own code.
+"""The model: conversations in, answers out, word by word. Put your own code here.
 
-All conversations run through the model together, one token of each at a time: whoever is done makes
-room at once, and nobody waits for the longest answer (continuous batching).
+All conversations run through the model together, one token of each at a time: whoever
+is done makes room at once, and nobody waits for the longest answer (continuous
+batching).
 """
 
 import asyncio
@@ -10,9 +11,8 @@ import uuid
 from collections.abc import AsyncIterator
 from typing import Any
 
-import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
-from transformers.generation import ContinuousBatchingConfig, GenerationConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
 from serving.errors import InputError
 from serving.runtime import runtime
@@ -20,7 +20,7 @@ from serving.runtime import runtime
 MAX_CHARACTERS = 20_000  # of one message
 MAX_PROMPT_TOKENS = 1536  # older messages are left out beyond it
 MAX_NEW_TOKENS = 512
-PAGE_TOKENS = 64  # the cache of keys and values is handed out in pages of this many tokens
+PAGE_TOKENS = 64  # of the cache of keys and values, which is handed out in pages
 
 tokenizer: Any
 model: Any
@@ -42,14 +42,14 @@ def unload() -> None:
 
 
 def manager() -> Any:
-    """What batches the conversations of this process; ZeroGPU computes in a process of its own."""
+    """What batches the conversations; one per process, and ZeroGPU has its own."""
     process = os.getpid()
     if process not in managers:
         managers.clear()
         managers[process] = model.init_continuous_batching(
             generation_config=GenerationConfig(
                 do_sample=True,
-                temperature=0.7,  # per request below; a value other than 1 makes it adjustable
+                temperature=0.7,  # any value but 1 makes it adjustable per request
                 top_k=50,
                 top_p=0.95,
                 max_new_tokens=MAX_NEW_TOKENS,
@@ -60,7 +60,9 @@ def manager() -> Any:
                 page_size=PAGE_TOKENS,
                 num_blocks=runtime.tier.max_batch_size
                 * -(-(MAX_PROMPT_TOKENS + MAX_NEW_TOKENS) // PAGE_TOKENS),
-                max_batch_tokens=max(runtime.tier.max_batch_tokens, runtime.tier.max_batch_size),
+                max_batch_tokens=max(
+                    runtime.tier.max_batch_tokens, runtime.tier.max_batch_size
+                ),
                 max_requests_per_batch=runtime.tier.max_batch_size,
                 use_cuda_graph=False,
                 per_request_processors=True,
@@ -82,7 +84,12 @@ async def stream(
     sampling = {"temperature": temperature} if temperature > 0 else {"top_k": 1}
     length = max(1, min(int(max_new_tokens), MAX_NEW_TOKENS))
     await asyncio.to_thread(
-        batch.add_request, prompt, name, max_new_tokens=length, streaming=True, **sampling
+        batch.add_request,
+        prompt,
+        name,
+        max_new_tokens=length,
+        streaming=True,
+        **sampling,
     )
     finished = False
     try:
@@ -92,7 +99,8 @@ async def stream(
             if output.error:
                 raise RuntimeError(output.error)
             text = tokenizer.decode(output.generated_tokens, skip_special_tokens=True)
-            if finished or not text.endswith("\N{REPLACEMENT CHARACTER}"):  # half a character
+            half = text.endswith("\N{REPLACEMENT CHARACTER}")  # of a longer character
+            if finished or not half:
                 yield text
     finally:
         if not finished:
@@ -100,12 +108,16 @@ async def stream(
 
 
 def tokenize(conversation: list[dict[str, Any]]) -> list[int]:
-    """The conversation as tokens; its oldest messages are left out when it is too long."""
-    messages = [{"role": turn["role"], "content": text_of(turn)} for turn in conversation]
+    """The conversation as tokens, without its oldest messages when it is too long."""
+    messages = [
+        {"role": turn["role"], "content": text_of(turn)} for turn in conversation
+    ]
     if not messages[-1]["content"].strip():
         raise InputError("Please type a message first.")
     if any(len(message["content"]) > MAX_CHARACTERS for message in messages):
-        raise InputError(f"This message is too long: {MAX_CHARACTERS:,} characters are the limit.")
+        raise InputError(
+            f"This message is too long: {MAX_CHARACTERS:,} characters are the limit."
+        )
     system, turns = messages[:1], messages[1:]
     while True:
         prompt = tokenizer.apply_chat_template(
@@ -114,7 +126,9 @@ def tokenize(conversation: list[dict[str, Any]]) -> list[int]:
         if len(prompt) <= MAX_PROMPT_TOKENS:
             return prompt
         if len(turns) == 1:
-            raise InputError(f"This message is too long: {MAX_PROMPT_TOKENS} tokens are the limit.")
+            raise InputError(
+                f"This message is too long: {MAX_PROMPT_TOKENS} tokens are the limit."
+            )
         turns = turns[2:]  # a question and its answer
 
 

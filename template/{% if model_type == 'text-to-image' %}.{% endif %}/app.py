@@ -5,7 +5,8 @@ import random
 import gradio as gr
 from PIL import Image
 
-from serving.server import DELETE_CACHE, Server
+from serving.launch import DELETE_CACHE
+from serving.server import Server
 
 MAX_SEED = 2**31 - 1
 
@@ -38,12 +39,19 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
             prompt = gr.Textbox(label="Description", lines=3)
             button = gr.Button("Draw", variant="primary")
             with gr.Accordion("Options", open=False):
-                seed = gr.Number(0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED)
+                seed = gr.Number(
+                    0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED
+                )
                 randomize = gr.Checkbox(True, label="Another seed each time")
                 steps = gr.Slider(1, 50, 4, step=1, label="Steps")
         image = gr.Image(label="Picture", type="pil", format="png")
     gr.Examples(
-        server.examples, [prompt, seed, randomize, steps], [image, seed], draw, run_on_click=True, cache_examples=False
+        server.examples,
+        [prompt, seed, randomize, steps],
+        [image, seed],
+        draw,
+        run_on_click=True,
+        cache_examples=False,
     )
     gr.on(
         [button.click, prompt.submit],

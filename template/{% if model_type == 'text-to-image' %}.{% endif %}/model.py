@@ -1,4 +1,4 @@
-"""The model: descriptions in, pictures out. This is the place for your own code."""
+"""The model: descriptions in, pictures out. Put your own code here."""
 
 from typing import Any, NamedTuple
 
@@ -37,7 +37,9 @@ def prepare(prompt: str, seed: int, steps: int) -> Item:
     if not prompt.strip():
         raise InputError("Please describe a picture first.")
     if len(prompt) > MAX_CHARACTERS:
-        raise InputError(f"This text is too long: {MAX_CHARACTERS:,} characters are the limit.")
+        raise InputError(
+            f"This text is too long: {MAX_CHARACTERS:,} characters are the limit."
+        )
     if not 1 <= steps <= MAX_STEPS:
         raise InputError(f"Steps go from 1 to {MAX_STEPS}.")
     if not 0 <= seed < 2**31:
@@ -51,7 +53,7 @@ def group(item: Item) -> int:
 
 
 def predict(batch: list[Item]) -> list[Image.Image]:
-    """Draw a batch; each picture has a generator of its own, so it does not depend on the others."""
+    """Draw a batch; each picture has a generator of its own and ignores the others."""
     generators = [torch.Generator("cpu").manual_seed(item.seed) for item in batch]
     drawn = pipeline(
         [item.prompt for item in batch],

@@ -2,7 +2,8 @@
 
 import gradio as gr
 
-from serving.server import DELETE_CACHE, Server
+from serving.launch import DELETE_CACHE
+from serving.server import Server
 
 server = Server()
 
@@ -29,7 +30,12 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
             button = gr.Button("Classify", variant="primary")
         label = gr.Label(label="Scores", num_top_classes=10)
     gr.Examples(
-        server.examples, [text, labels], label, classify, run_on_click=True, cache_examples=False
+        server.examples,
+        [text, labels],
+        label,
+        classify,
+        run_on_click=True,
+        cache_examples=False,
     )
     gr.on(
         [button.click, text.submit, labels.submit],

@@ -1,6 +1,7 @@
-"""The model: a text and candidate labels in, scores out. This is the place for your own code.
+"""The model: a text and candidate labels in, scores out. Put your own code here.
 
-A language-inference model says for each label how far the text entails "This example is <label>."
+A language-inference model says for each label how far the text entails "This example is
+<label>."
 """
 
 from typing import Any, NamedTuple
@@ -36,16 +37,22 @@ def load() -> None:
     )
     model.to(runtime.device).eval()
     names = {name.lower(): number for name, number in model.config.label2id.items()}
-    entailment = next(number for name, number in names.items() if name.startswith("entail"))
+    entailment = next(
+        number for name, number in names.items() if name.startswith("entail")
+    )
 
 
 def prepare(text: str, labels: str) -> Item:
     """Check one request and tokenize it, while the model is busy with others."""
-    candidates = list(dict.fromkeys(label.strip() for label in labels.split(",") if label.strip()))
+    candidates = list(
+        dict.fromkeys(label.strip() for label in labels.split(",") if label.strip())
+    )
     if not text.strip() or not candidates:
         raise InputError("Please type a text and at least one label first.")
     if len(text) + len(labels) > MAX_CHARACTERS:
-        raise InputError(f"This text is too long: {MAX_CHARACTERS:,} characters are the limit.")
+        raise InputError(
+            f"This text is too long: {MAX_CHARACTERS:,} characters are the limit."
+        )
     if len(candidates) > MAX_LABELS:
         raise InputError(f"These are too many labels: {MAX_LABELS} are the limit.")
     hypotheses = [HYPOTHESIS.format(label) for label in candidates]
@@ -66,4 +73,7 @@ def predict(batch: list[Item]) -> list[dict[str, float]]:
     inputs = tokenizer.pad(pairs, return_tensors="pt").to(runtime.device)
     entailed = model(**inputs).logits[:, entailment].float()
     rows = entailed.split([len(item.labels) for item in batch])
-    return [dict(zip(item.labels, row.softmax(0).tolist())) for item, row in zip(batch, rows)]
+    return [
+        dict(zip(item.labels, row.softmax(0).tolist()))
+        for item, row in zip(batch, rows)
+    ]

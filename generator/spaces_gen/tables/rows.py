@@ -19,7 +19,10 @@ def load_table(path: Path, row_type: type[Row]) -> dict[str, Row]:
         ValueError: a field is missing, unknown or of another type; names table, row and field.
     """
     table = yaml.safe_load(path.read_text(encoding="utf-8"))
-    return {key: build(row_type, {"key": key, **row}, f"{path.name}: {key}") for key, row in table.items()}
+    return {
+        key: build(row_type, {"key": key, **row}, f"{path.name}: {key}")
+        for key, row in table.items()
+    }
 
 
 def build(row_type: type[Row], values: dict[str, Any], where: str) -> Row:
@@ -28,7 +31,9 @@ def build(row_type: type[Row], values: dict[str, Any], where: str) -> Row:
     missing, unknown = hints.keys() - values.keys(), values.keys() - hints.keys()
     if missing or unknown:
         raise ValueError(f"{where}: missing {sorted(missing)}, unknown {sorted(unknown)}")
-    return row_type(**{name: _convert(hints[name], value, f"{where}.{name}") for name, value in values.items()})
+    return row_type(
+        **{name: _convert(hints[name], value, f"{where}.{name}") for name, value in values.items()}
+    )
 
 
 def _convert(hint: Any, value: Any, where: str) -> Any:

@@ -1,0 +1,87 @@
+"""Gradio's settings: queue, limits, errors and what it is kept from doing."""
+
+from __future__ import annotations
+
+import html
+import importlib.util
+import logging
+import os
+import signal
+from collections.abc import Callable
+from typing import Any
+
+import gradio as gr
+from gradio.components import Component
+
+log = logging.getLogger("space")
+
+# In seconds: look every hour, delete uploads and outputs that are a day old.
+DELETE_CACHE = (3600, 86400)
+MAX_BODY_BYTES = 20 * 2**20  # of one request or upload
+SESSIONS = 1000  # visitors whose state is kept at the same time
+
+# Unless told otherwise Gradio rebuilds a table of up to 10,000 events after each event,
+# and reports usage to its makers. Variables that are set already are respected.
+for name, value in {
+    "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000",
+    "GRADIO_ANALYTICS_MAX_EVENTS": "1",
+    "GRADIO_ANALYTICS_ENABLED": "False",
+}.items():
+    os.environ.setdefault(name, value)
+
+
+def launch(demo: gr.Blocks, limit: int, max_size: int, options: dict[str, Any]) -> None:
+    """Serve `demo` until the process is told to stop.
+
+    Args:
+        limit: requests that are answered at the same time.
+        max_size: requests that may wait; Gradio refuses further ones.
+        options: for Gradio's `launch`; they win over the settings here.
+    """
+    explain_unreadable_inputs(demo)
+    own_limit = "GRADIO_DEFAULT_CONCURRENCY_LIMIT" in os.environ
+    demo.queue(
+        max_size=max_size,
+        default_concurrency_limit="not_set" if own_limit else limit,
+        # in seconds; "auto" tells every waiting visitor about every change
+        status_update_rate=5,
+    )
+    settings: dict[str, Any] = {
+        "max_threads": max(40, 2 * limit + 8),  # it bounds async functions as well
+        "max_file_size": MAX_BODY_BYTES,
+        "app_kwargs": {"max_body_size": MAX_BODY_BYTES},
+        "state_session_capacity": SESSIONS,
+        "enable_monitoring": False,
+    }
+    if "GRADIO_RUN_HISTORY" not in os.environ:
+        settings["run_history"] = False  # keep nothing of what visitors type
+    if "GRADIO_MCP_SERVER" not in os.environ:
+        settings["mcp_server"] = importlib.util.find_spec("mcp") is not None
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as with Ctrl-C
+    demo.launch(**{**settings, **options})
+
+
+def explain_unreadable_inputs(demo: gr.Blocks) -> None:
+    """Say which input Gradio could not read, in place of an empty error."""
+    inputs = {id(one): one for event in demo.fns.values() for one in event.inputs}
+    for component in inputs.values():
+        if isinstance(component, Component):
+            label = str(component.label or "input")
+            preprocess = explained(component.preprocess, label)
+            component.preprocess = preprocess  # type: ignore
+
+
+def explained(preprocess: Callable[[Any], Any], label: str) -> Callable[[Any], Any]:
+    """`preprocess` with an error that names the input."""
+
+    def run(payload: Any) -> Any:
+        try:
+            return preprocess(payload)
+        except gr.Error:
+            raise
+        except Exception as error:  # noqa: BLE001  # decoders raise many kinds
+            log.info("unreadable input: %s", error)
+            message = f"“{label}” cannot be read. Please check it and try again."
+            raise gr.Error(html.escape(message), print_exception=False) from None
+
+    return run
