@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +12,8 @@ import pytest
 from spaces_gen.render import render
 
 ROOT = Path(__file__).parent.parent
+
+sys.path.append(str(ROOT / "hooks"))  # space_checks, as `spaces-gen check` imports it
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["COPIER_CACHE_DIR"] = str(ROOT / ".cache" / "copier")

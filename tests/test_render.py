@@ -1,0 +1,177 @@
+"""Every model type on every tier renders to a Space that is clean enough to publish."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+from space_checks import check
+
+from spaces_gen.estimate import ESTIMATES, estimates
+from spaces_gen.render import render
+from spaces_gen.tables import ModelType, Tier, load_model_types, load_tiers
+
+MODEL_TYPES = load_model_types()
+OF_THE_TIER = {"tuning.py", "requirements.txt", "README.md", ".copier-answers.yml"}
+
+Tree = dict[str, bytes]
+
+
+def tree(folder: Path) -> Tree:
+    """Every file of a folder by its path."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+@pytest.fixture(scope="module")
+def trees(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Tree]:
+    """Renders a model type for a tier, once."""
+
+    @cache
+    def get(model_type: str, hardware: str) -> Tree:
+        folder = tmp_path_factory.mktemp("tree") / "space"
+        render({"model_type": model_type, "hardware": hardware}, folder)
+        return tree(folder)
+
+    return get
+
+
+@pytest.fixture(params=MODEL_TYPES.values(), ids=lambda row: row.key)
+def model_type(request: pytest.FixtureRequest) -> ModelType:
+    row: ModelType = request.param
+    return row
+
+
+def fitting(model_type: ModelType) -> list[Tier]:
+    """The tiers that hold the default model."""
+    import json
+
+    steps = json.loads((ESTIMATES / f"{model_type.key}.json").read_text())
+    return [
+        tier
+        for key, tier in load_tiers().items()
+        if steps[key] and steps[key][-1]["up_to"] >= model_type.parameters
+    ]
+
+
+def test_every_tier_gives_the_same_files_and_code(
+    model_type: ModelType, trees: Callable[[str, str], Tree]
+) -> None:
+    tiers = fitting(model_type)
+    assert len(tiers) == 21, "every default model is small enough for every tier"
+    first = trees(model_type.key, tiers[0].key)
+    for tier in tiers[1:]:
+        other = trees(model_type.key, tier.key)
+        assert other.keys() == first.keys()
+        assert {name for name in first if first[name] != other[name]} <= OF_THE_TIER
+
+
+def test_a_tier_changes_one_line_of_card_and_tuning_and_the_torch_line(
+    model_type: ModelType, trees: Callable[[str, str], Tree]
+) -> None:
+    first = trees(model_type.key, "cpu-basic")
+    for tier in fitting(model_type)[1:]:
+        other = trees(model_type.key, tier.key)
+        for name, prefix in (("README.md", "suggested_hardware: "), ("tuning.py", "TIER = ")):
+            before, after = first[name].decode().split("\n"), other[name].decode().split("\n")
+            changed = [pair for pair in zip(before, after) if pair[0] != pair[1]]
+            assert len(before) == len(after)
+            assert all(line.startswith(prefix) for pair in changed for line in pair)
+            assert len(changed) == 1
+        requirements = other["requirements.txt"].decode()
+        assert ("/whl/cpu" in requirements) == (tier.pip_torch == "cpu")
+        assert "torch>=" in requirements
+
+
+def test_no_trace_of_jinja_or_of_this_machine(
+    model_type: ModelType, trees: Callable[[str, str], Tree]
+) -> None:
+    for tier in fitting(model_type):
+        for name, content in trees(model_type.key, tier.key).items():
+            assert not re.search(r"[{}%]|\.jinja", name), name
+            if name.endswith((".jpg", ".wav")):
+                continue
+            text = content.decode()
+            assert not re.search(r"\{%|%\}|\{#|\bjinja\b", text), name
+            if not name.endswith((".py", ".md")):  # f-strings may hold them
+                assert "{{" not in text, name
+            assert str(Path.home()) not in text
+            assert "/tmp" not in text, name
+
+
+def test_only_what_was_chosen(model_type: ModelType, trees: Callable[[str, str], Tree]) -> None:
+    """No file and no requirement of another model type."""
+    files = trees(model_type.key, "cpu-basic")
+    assert ("images.py" in files) == ("images" in model_type.files)
+    assert ("audio.py" in files) == ("audio" in model_type.files)
+    listed = files["requirements.txt"].decode()
+    assert ("diffusers" in listed) == any("diffusers" in row for row in model_type.requirements)
+    for forbidden in ("gradio", "spaces", "huggingface"):
+        assert not re.search(rf"^{forbidden}", listed, re.MULTILINE)
+
+
+def test_card_and_folder_pass_the_checks(
+    model_type: ModelType, trees: Callable[[str, str], Tree], tmp_path: Path
+) -> None:
+    for tier in fitting(model_type):
+        files = trees(model_type.key, tier.key)
+        header = yaml.safe_load(files["README.md"].decode().split("---\n")[1])
+        assert header["suggested_hardware"] == tier.key
+        assert header["models"] == header["preload_from_hub"] == [model_type.model_id]
+        assert header["title"] == model_type.title
+        space = tmp_path / tier.key
+        for name, content in files.items():
+            path = space / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        assert check(space) == []
+
+
+def test_types_lint_and_format_are_clean(
+    model_type: ModelType, rendered: Callable[..., Path], tmp_path: Path
+) -> None:
+    """With the tools' own defaults, as whoever forks the Space runs them."""
+    space = tmp_path / "space"
+    shutil.copytree(rendered(model_type=model_type.key), space)
+    strict = ["--strict", "--no-warn-return-any", "--allow-untyped-calls"]
+    for command in (
+        ["ruff", "format", "--isolated", "--check", "."],
+        ["ruff", "check", "--isolated", "."],
+        ["mypy", *strict, "--ignore-missing-imports", f"--cache-dir={tmp_path.parent}/mypy", "."],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-m", *command], cwd=space, capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_plain_files_hold_no_jinja() -> None:
+    """app.py, model.py and serving are plain Python where they lie."""
+    template = Path(__file__).parent.parent / "template"
+    for path in template.rglob("*.py"):
+        assert not re.search(r"\{%|\{#", path.read_text(encoding="utf-8")), path
+
+
+def test_estimates_are_up_to_date(model_type: ModelType) -> None:
+    """`python -m spaces_gen.estimate` was run after the last change of a table."""
+    written = (ESTIMATES / f"{model_type.key}.json").read_text(encoding="utf-8")
+    assert written == estimates(model_type)
+
+
+def test_every_emoji_of_the_check_and_no_other_is_allowed() -> None:
+    """copier.yml and hooks/ mean the same by "one emoji"."""
+    from space_checks.emoji import is_emoji
+
+    tables = Path(__file__).parent.parent / "generator" / "spaces_gen" / "tables"
+    pattern = re.compile(yaml.safe_load((tables / "card.yml").read_text())["emoji_pattern"])
+    characters = (chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
+    assert all(bool(pattern.search(one)) == is_emoji(one) for one in characters)
+    for text in ("🏷️", "👨‍👩‍👧", "🇩🇪", "1️⃣", "😀😀", "a", "", "🧑🏽‍🚀"):
+        assert bool(pattern.search(text)) == is_emoji(text)
