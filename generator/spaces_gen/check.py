@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from spaces_gen.bundle import bundle_root
@@ -12,15 +13,25 @@ from spaces_gen.errors import UserError
 
 
 def check(space: Path) -> list[Any]:
-    """What is wrong with a Space, as the findings of hooks/space_check.py.
+    """What is wrong with a Space: findings with level, path, line, message and fix.
 
     Raises:
         UserError: `space` is no folder.
     """
     if not space.is_dir():
         raise UserError(f"there is no folder {space}")
+    findings: list[Any] = _space_checks().check(space)
+    return findings
+
+
+def as_line(finding: Any) -> str:
+    """A finding as `path:line: level: message (fix)`."""
+    return str(_space_checks().render(finding))
+
+
+def _space_checks() -> ModuleType:
+    # hooks/ also runs by itself, as a pre-commit hook, so it is no part of this package
     hooks = str(bundle_root() / "hooks")
     if hooks not in sys.path:
         sys.path.append(hooks)
-    findings: list[Any] = importlib.import_module("space_checks").check(space)
-    return findings
+    return importlib.import_module("space_checks")

@@ -110,6 +110,7 @@ def check(
 
     Example: spaces-gen check my-space
     """
+    from spaces_gen.check import as_line
     from spaces_gen.check import check as find
 
     findings = find(space)
@@ -118,7 +119,7 @@ def check(
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         for finding in findings:
-            typer.echo(str(finding))
+            typer.echo(as_line(finding))
         typer.echo(f"{space}: {len(errors)} errors, {len(findings) - len(errors)} warnings")
     if errors:
         raise typer.Exit(1)

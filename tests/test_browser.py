@@ -1,0 +1,302 @@
+"""A person with a browser: what they see, click and type, and what goes wrong in plain words."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from browser import check_on_phone, chromium, screenshot, toast, visit
+from cases import SENTENCES, case, pictures
+from playwright.sync_api import Browser, Locator, Page, expect
+from space_process import RunningSpace
+
+pytestmark = pytest.mark.browser
+
+TAG = '<img src=x onerror="window.pwned=1">'
+HOSTILE = {
+    "model_type": "text-classification",
+    "title": f"# **bold** </script>{TAG} \\ \\n 'q' {{{{ 7*7 }}}} ${{7*7}}",
+    "short_description": f"{TAG} {{{{ 7*7 }}}} \\n **d**",
+}
+SPACES = {
+    "hostile": HOSTILE,
+    "text-generation": {"model_type": "text-generation"},
+    "image-classification": {"model_type": "image-classification"},
+}
+# A person's own check, whose message quotes the visitor.
+QUOTING_CHECK = '''
+
+own_check = prepare
+
+
+def prepare(text: str) -> dict[str, list[int]]:
+    """Refuse tags."""
+    if "<" in text:
+        raise InputError(f"No tags: {text}")
+    return own_check(text)
+'''
+# What the last answer of a conversation looked like, each time the page changed.
+WATCH_ANSWER = """() => {
+    window.answers = [];
+    new MutationObserver(() => {
+        const answer = [...document.querySelectorAll('[data-testid=bot]')].at(-1);
+        if (answer) window.answers.push(answer.innerText.trim());
+    }).observe(document.body, {subtree: true, childList: true, characterData: true});
+}"""
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def copied(
+    rendered: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[dict[str, str]], Path]:
+    """Renders a Space into a folder of its own."""
+
+    def get(answers: dict[str, str]) -> Path:
+        folder = tmp_path_factory.mktemp("visited") / "space"
+        shutil.copytree(rendered(**answers), folder)
+        return folder
+
+    return get
+
+
+@pytest.fixture(scope="module")
+def served(
+    copied: Callable[[dict[str, str]], Path], tiny_model: Callable[[str], Path]
+) -> Iterator[Callable[[str], RunningSpace]]:
+    """Starts one of `SPACES` when it is first asked for; it runs until the module's end."""
+    running: dict[str, RunningSpace] = {}
+    with ExitStack() as stack:
+
+        def get(name: str) -> RunningSpace:
+            if name not in running:
+                folder = copied(SPACES[name])
+                if name == "hostile":
+                    with (folder / "model.py").open("a", encoding="utf-8") as code:
+                        code.write(QUOTING_CHECK)
+                model = tiny_model(SPACES[name]["model_type"])
+                space = RunningSpace(folder, MODEL_ID=str(model))
+                running[name] = stack.enter_context(space)
+            return running[name]
+
+        yield get
+
+
+def kept_answer(space: RunningSpace, number: int) -> Path:
+    """The file with the kept answer to an example, once it is there."""
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        for path in space.folder.glob(f"examples_cache/*/{number}.json"):
+            return path
+        time.sleep(0.05)
+    raise AssertionError(f"example {number} has no kept answer:\n{space.log[-4000:]}")
+
+
+def classify(page: Page, text: str) -> None:
+    """Type a text and press the button."""
+    page.get_by_label("Text", exact=True).fill(text)
+    page.get_by_role("button", name="Classify").click()
+
+
+def message_box(page: Page) -> Locator:
+    """Where a visitor of a chat types."""
+    return page.locator("textarea").last
+
+
+def send(page: Page, message: str) -> None:
+    """Say something in a chat."""
+    expect(message_box(page)).to_be_enabled()
+    message_box(page).fill(message)
+    message_box(page).press("Enter")
+
+
+def turn(page: Page, label: str, value: int) -> None:
+    """Change a setting of a chat; settings may be folded away."""
+    field = page.get_by_label(f"number input for {label}")
+    if not field.is_visible():
+        page.locator("button.label-wrap").click()
+    field.fill(str(value))
+    field.press("Tab")
+
+
+def test_text_classification(
+    browser: Browser,
+    copied: Callable[[dict[str, str]], Path],
+    tiny_model: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
+    """Examples show their kept answer, uncomputed; own text is answered; no text is explained."""
+    model = tiny_model("text-classification")
+    expected = case("text-classification", model, tmp_path).expected([SENTENCES[1]])
+    folder = copied({"model_type": "text-classification"})
+    examples = json.loads((folder / "examples" / "examples.json").read_text(encoding="utf-8"))
+    with RunningSpace(folder, MODEL_ID=str(model)) as space:
+        for number in range(len(examples)):
+            kept_answer(space, number)
+        kept = {"dict": [[{"value": "kept for you"}, {"value": 0.75}]]}
+        kept_answer(space, 1).write_text(json.dumps(kept), encoding="utf-8")
+        with visit(browser, space) as page:
+            assert page.locator("h1").inner_text() == page.title() == "Text classification"
+            screenshot(page, "text-classification")
+            page.get_by_text(examples[1][0]).click()
+            answer = page.get_by_test_id("label-output-value")
+            expect(answer).to_have_text("kept for you")
+            expect(page.get_by_label("Text", exact=True)).to_have_value(examples[1][0])
+            classify(page, SENTENCES[1])
+            expect(answer).to_have_text(max(expected, key=lambda label: expected[label]))
+            screenshot(page, "text-classification-answer")
+            classify(page, "")
+            expect(toast(page)).to_have_text("Please type a text first.")
+            screenshot(page, "text-classification-error")
+        check_on_phone(browser, space, "text-classification")
+        space.stop()
+        requests, _ = space.batches()
+        assert requests == len(examples) + 1  # in advance, and the one that was typed
+
+
+def test_hostile_title_and_description_are_text(
+    browser: Browser, served: Callable[[str], RunningSpace]
+) -> None:
+    """Whatever the card says is shown as it was typed, and never run."""
+    space = served("hostile")
+    with urllib.request.urlopen(f"{space.url}/config") as answer:
+        assert json.load(answer)["title"] == HOSTILE["title"]
+    with visit(browser, space) as page:
+        expect(page.get_by_role("button", name="Classify")).to_be_visible()
+        screenshot(page, "hostile")
+        assert page.locator("h1").inner_text() == HOSTILE["title"]
+        assert page.locator("h1 + p").inner_text() == HOSTILE["short_description"]
+        assert page.title() == HOSTILE["title"]
+        expect(page.locator("img[src=x]")).to_have_count(0)
+        assert page.evaluate("window.pwned") is None
+
+
+def test_error_that_quotes_the_visitor_is_text(
+    browser: Browser, served: Callable[[str], RunningSpace]
+) -> None:
+    """A tag inside of an error message is shown as it was typed, and never run."""
+    with visit(browser, served("hostile")) as page:
+        classify(page, TAG)
+        expect(toast(page)).to_have_text(f"No tags: {TAG}")
+        screenshot(page, "hostile-error")
+        expect(page.locator("img[src=x]")).to_have_count(0)
+        assert page.evaluate("window.pwned") is None
+
+
+def test_chat_streams_the_models_answer(
+    browser: Browser,
+    served: Callable[[str], RunningSpace],
+    tiny_model: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
+    """The answer grows before the visitor's eyes into what the model itself says."""
+    one = case("text-generation", tiny_model("text-generation"), tmp_path)
+    expected = one.expected([SENTENCES[0], "You are a helpful assistant.", 128, 0])
+    with visit(browser, served("text-generation")) as page:
+        screenshot(page, "text-generation")
+        turn(page, "Longest answer (tokens)", 128)
+        turn(page, "Temperature", 0)
+        page.evaluate(WATCH_ANSWER)
+        send(page, SENTENCES[0])
+        answer = page.get_by_test_id("bot")
+        expect(answer).to_have_text(expected.strip())
+        expect(message_box(page)).to_be_enabled()
+        screenshot(page, "text-generation-answer")
+        seen = page.evaluate("window.answers")
+    partial = {text for text in seen if text and text != expected.strip()}
+    assert len(partial) >= 2, seen
+    assert all(expected.strip().startswith(text) for text in partial), partial
+
+
+def test_chat_can_be_stopped(browser: Browser, served: Callable[[str], RunningSpace]) -> None:
+    """The stop button ends the answer where it is, and the visitor may go on."""
+    with visit(browser, served("text-generation")) as page:
+        turn(page, "Longest answer (tokens)", 512)
+        turn(page, "Temperature", 0)
+        send(page, SENTENCES[3])
+        expect(page.get_by_test_id("bot")).not_to_be_empty()
+        page.locator(".stop-button").click()
+        expect(page.locator(".submit-button")).to_be_visible()
+        screenshot(page, "text-generation-stopped")
+        words = page.get_by_test_id("bot").inner_text().split()
+        assert 0 < len(words) < 500, "the answer was not cut short"
+        turn(page, "Longest answer (tokens)", 16)
+        send(page, SENTENCES[4])
+        expect(page.get_by_test_id("bot")).to_have_count(2)
+        expect(page.get_by_test_id("bot").last).not_to_be_empty()
+        expect(page.locator(".submit-button")).to_be_visible()
+        assert page.get_by_test_id("bot").first.inner_text().split() == words
+
+
+def test_chat_goes_on_after_an_error(
+    browser: Browser, served: Callable[[str], RunningSpace]
+) -> None:
+    """An empty message is explained, and the next one is answered."""
+    with visit(browser, served("text-generation")) as page:
+        send(page, " ")
+        expect(toast(page)).to_have_text("Please type a message first.")
+        screenshot(page, "text-generation-error")
+        send(page, SENTENCES[0])
+        expect(page.get_by_test_id("bot")).not_to_be_empty()
+        expect(page.locator(".submit-button")).to_be_visible()
+
+
+def test_chat_opens_with_the_message_box_in_sight(
+    browser: Browser, served: Callable[[str], RunningSpace]
+) -> None:
+    """A visitor can type without scrolling past the settings."""
+    with visit(browser, served("text-generation")) as page:
+        expect(message_box(page)).to_be_in_viewport(ratio=1)
+
+
+def test_image_classification(
+    browser: Browser,
+    served: Callable[[str], RunningSpace],
+    tiny_model: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
+    """A picture that is chosen from the disk is answered, as the model itself would."""
+    one = case("image-classification", tiny_model("image-classification"), tmp_path)
+    picture = pictures(1, tmp_path)[0]
+    expected = one.expected([{"path": picture}])
+    with visit(browser, served("image-classification")) as page:
+        screenshot(page, "image-classification")
+        page.locator("input[type=file]").first.set_input_files(picture)
+        best = max(expected, key=lambda label: expected[label])
+        expect(page.get_by_test_id("label-output-value")).to_have_text(best)
+        screenshot(page, "image-classification-answer")
+
+
+def test_broken_picture_is_explained(
+    browser: Browser, served: Callable[[str], RunningSpace], tmp_path: Path
+) -> None:
+    """A file that is no picture gets a sentence, and nothing of the server's disk."""
+    space = served("image-classification")
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"\x89PNG\r\n\x1a\n but no picture")
+    with visit(browser, space) as page:
+        page.locator("input[type=file]").first.set_input_files(broken)
+        expect(toast(page)).to_contain_text("cannot be read")
+        screenshot(page, "image-classification-error")
+        text = page.locator("body").inner_text()
+        assert "/tmp" not in text
+        assert str(space.folder.parent) not in text
+
+
+@pytest.mark.parametrize("name", SPACES)
+def test_fits_on_a_phone(
+    browser: Browser, served: Callable[[str], RunningSpace], name: str
+) -> None:
+    """Nothing is cut off and nothing scrolls sideways at 390 pixels."""
+    check_on_phone(browser, served(name), name)
