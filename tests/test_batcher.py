@@ -279,13 +279,16 @@ def test_what_a_failed_call_held_is_free_before_the_next_try(start: Start) -> No
             self.size = size
             live.add(self)
 
+    def layers(items: list[Any]) -> list[Any]:
+        held = [Tensor(len(items))]
+        held.append(Tensor(len(items)))
+        return items
+
     def predict(items: list[Any]) -> list[Any]:
         try:
-            layers = [Tensor(len(items))]
-            layers.append(Tensor(len(items)))
+            return layers(items)
         except MemoryError as error:
             raise RuntimeError("CUDA out of memory") from error
-        return items
 
     batcher = start(predict)
     assert answers([batcher.submit(item) for item in range(64)]) == list(range(64))

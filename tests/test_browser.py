@@ -20,14 +20,12 @@ pytestmark = pytest.mark.browser
 
 TAG = '<img src=x onerror="window.pwned=1">'
 HOSTILE = {
-    "model_type": "text-classification",
-    "title": f"# **bold** </script>{TAG} \\ \\n 'q' {{{{ 7*7 }}}} ${{7*7}}",
+    "title": f"# **bold** </script>{TAG} \\ \\n 'q' {{{{ 7*7 }}}} ${{7*7}} _h_",
     "short_description": f"{TAG} {{{{ 7*7 }}}} \\n **d**",
 }
 SPACES = {
-    "hostile": HOSTILE,
-    "text-generation": {"model_type": "text-generation"},
-    "image-classification": {"model_type": "image-classification"},
+    "text-generation": {},
+    "image-classification": HOSTILE,
 }
 # A person's own check, whose message quotes the visitor.
 QUOTING_CHECK = '''
@@ -58,37 +56,32 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="module")
-def copied(
-    rendered: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
-) -> Callable[[dict[str, str]], Path]:
-    """Renders a Space into a folder of its own."""
+def space_of(
+    rendered: Callable[..., Path],
+    tiny_model: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Callable[..., RunningSpace]:
+    """Renders a Space of a model type into a folder of its own, ready to be started."""
 
-    def get(answers: dict[str, str]) -> Path:
+    def get(model_type: str, **answers: str) -> RunningSpace:
         folder = tmp_path_factory.mktemp("visited") / "space"
-        shutil.copytree(rendered(**answers), folder)
-        return folder
+        shutil.copytree(rendered(model_type=model_type, **answers), folder)
+        return RunningSpace(folder, MODEL_ID=str(tiny_model(model_type)))
 
     return get
 
 
 @pytest.fixture(scope="module")
-def served(
-    copied: Callable[[dict[str, str]], Path], tiny_model: Callable[[str], Path]
-) -> Iterator[Callable[[str], RunningSpace]]:
+def served(space_of: Callable[..., RunningSpace]) -> Iterator[Callable[[str], RunningSpace]]:
     """Starts one of `SPACES` when it is first asked for; it runs until the module's end."""
     running: dict[str, RunningSpace] = {}
     with ExitStack() as stack:
 
-        def get(name: str) -> RunningSpace:
-            if name not in running:
-                folder = copied(SPACES[name])
-                if name == "hostile":
-                    with (folder / "model.py").open("a", encoding="utf-8") as code:
-                        code.write(QUOTING_CHECK)
-                model = tiny_model(SPACES[name]["model_type"])
-                space = RunningSpace(folder, MODEL_ID=str(model))
-                running[name] = stack.enter_context(space)
-            return running[name]
+        def get(model_type: str) -> RunningSpace:
+            if model_type not in running:
+                space = space_of(model_type, **SPACES[model_type])
+                running[model_type] = stack.enter_context(space)
+            return running[model_type]
 
         yield get
 
@@ -111,7 +104,7 @@ def classify(page: Page, text: str) -> None:
 
 def message_box(page: Page) -> Locator:
     """Where a visitor of a chat types."""
-    return page.locator("textarea").last
+    return page.locator("textarea[autofocus]")
 
 
 def send(page: Page, message: str) -> None:
@@ -124,28 +117,33 @@ def send(page: Page, message: str) -> None:
 def turn(page: Page, label: str, value: int) -> None:
     """Change a setting of a chat; settings may be folded away."""
     field = page.get_by_label(f"number input for {label}")
+    folded = page.locator("button.label-wrap")
+    expect(field.or_(folded).first).to_be_visible()
     if not field.is_visible():
-        page.locator("button.label-wrap").click()
+        folded.click()
     field.fill(str(value))
     field.press("Tab")
 
 
 def test_text_classification(
     browser: Browser,
-    copied: Callable[[dict[str, str]], Path],
+    space_of: Callable[..., RunningSpace],
     tiny_model: Callable[[str], Path],
     tmp_path: Path,
 ) -> None:
-    """Examples show their kept answer, uncomputed; own text is answered; no text is explained."""
+    """Examples show their kept answer, uncomputed; own text is answered; errors are explained."""
     model = tiny_model("text-classification")
     expected = case("text-classification", model, tmp_path).expected([SENTENCES[1]])
-    folder = copied({"model_type": "text-classification"})
-    examples = json.loads((folder / "examples" / "examples.json").read_text(encoding="utf-8"))
-    with RunningSpace(folder, MODEL_ID=str(model)) as space:
+    best = max(expected, key=lambda label: expected[label])
+    space = space_of("text-classification")
+    examples = json.loads((space.folder / "examples" / "examples.json").read_text("utf-8"))
+    with (space.folder / "model.py").open("a", encoding="utf-8") as code:
+        code.write(QUOTING_CHECK)
+    with space:
         for number in range(len(examples)):
             kept_answer(space, number)
-        kept = {"dict": [[{"value": "kept for you"}, {"value": 0.75}]]}
-        kept_answer(space, 1).write_text(json.dumps(kept), encoding="utf-8")
+        mine = {"dict": [[{"value": "kept for you"}, {"value": 0.75}]]}
+        kept_answer(space, 1).write_text(json.dumps(mine), encoding="utf-8")
         with visit(browser, space) as page:
             assert page.locator("h1").inner_text() == page.title() == "Text classification"
             screenshot(page, "text-classification")
@@ -154,42 +152,37 @@ def test_text_classification(
             expect(answer).to_have_text("kept for you")
             expect(page.get_by_label("Text", exact=True)).to_have_value(examples[1][0])
             classify(page, SENTENCES[1])
-            expect(answer).to_have_text(max(expected, key=lambda label: expected[label]))
+            expect(answer).to_have_text(best)
             screenshot(page, "text-classification-answer")
-            classify(page, "")
-            expect(toast(page)).to_have_text("Please type a text first.")
-            screenshot(page, "text-classification-error")
+        refuse(browser, space, "", "Please type a text first.")
+        refuse(browser, space, TAG, f"No tags: {TAG}")
         check_on_phone(browser, space, "text-classification")
         space.stop()
         requests, _ = space.batches()
         assert requests == len(examples) + 1  # in advance, and the one that was typed
 
 
-def test_hostile_title_and_description_are_text(
-    browser: Browser, served: Callable[[str], RunningSpace]
-) -> None:
-    """Whatever the card says is shown as it was typed, and never run."""
-    space = served("hostile")
-    with urllib.request.urlopen(f"{space.url}/config") as answer:
-        assert json.load(answer)["title"] == HOSTILE["title"]
+def refuse(browser: Browser, space: RunningSpace, text: str, complaint: str) -> None:
+    """A text that gets `complaint`, which is shown as it is and never run."""
     with visit(browser, space) as page:
-        expect(page.get_by_role("button", name="Classify")).to_be_visible()
-        screenshot(page, "hostile")
-        assert page.locator("h1").inner_text() == HOSTILE["title"]
-        assert page.locator("h1 + p").inner_text() == HOSTILE["short_description"]
-        assert page.title() == HOSTILE["title"]
+        classify(page, text)
+        expect(toast(page)).to_have_text(complaint)
+        screenshot(page, f"text-classification-error-{len(text)}")
         expect(page.locator("img[src=x]")).to_have_count(0)
         assert page.evaluate("window.pwned") is None
 
 
-def test_error_that_quotes_the_visitor_is_text(
+def test_hostile_title_and_description_are_text(
     browser: Browser, served: Callable[[str], RunningSpace]
 ) -> None:
-    """A tag inside of an error message is shown as it was typed, and never run."""
-    with visit(browser, served("hostile")) as page:
-        classify(page, TAG)
-        expect(toast(page)).to_have_text(f"No tags: {TAG}")
-        screenshot(page, "hostile-error")
+    """Whatever the card says is shown as it was typed, and never run."""
+    space = served("image-classification")
+    with urllib.request.urlopen(f"{space.url}/config") as answer:
+        assert json.load(answer)["title"] == HOSTILE["title"]
+    with visit(browser, space) as page:
+        assert page.locator("h1").inner_text() == HOSTILE["title"]
+        assert page.locator("h1 + p").inner_text() == HOSTILE["short_description"]
+        assert page.title() == HOSTILE["title"]
         expect(page.locator("img[src=x]")).to_have_count(0)
         assert page.evaluate("window.pwned") is None
 
@@ -250,6 +243,7 @@ def test_chat_goes_on_after_an_error(
         send(page, SENTENCES[0])
         expect(page.get_by_test_id("bot")).not_to_be_empty()
         expect(page.locator(".submit-button")).to_be_visible()
+        expect(page.get_by_test_id("user")).to_have_text(SENTENCES[0])
 
 
 def test_chat_opens_with_the_message_box_in_sight(

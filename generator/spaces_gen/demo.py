@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -37,7 +38,9 @@ def demo(name: str, port: int) -> int:
 
 
 def serve(space: Path, variables: dict[str, str], port: int) -> int:
-    """Run a Space's app.py on 127.0.0.1:`port`; Ctrl-C ends it and nothing else."""
+    """Run a Space's app.py on 127.0.0.1:`port` until Ctrl-C or SIGTERM, which also end it."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell said "&"
     environment = {
         **os.environ,
         "HF_HUB_OFFLINE": "1",
@@ -49,6 +52,9 @@ def serve(space: Path, variables: dict[str, str], port: int) -> int:
     try:
         return process.wait()
     except KeyboardInterrupt:
-        process.terminate()  # it may have had the Ctrl-C already; then this does nothing
-        process.wait(timeout=30)
+        try:
+            process.wait(timeout=1)  # a terminal sends Ctrl-C to both
+        except subprocess.TimeoutExpired:
+            process.terminate()
+            process.wait(timeout=30)
         return 0

@@ -140,7 +140,10 @@ class Batcher:
     def _work(self) -> None:
         while jobs := self._take():
             for batch in self._micro_batches(jobs):
-                self._run(batch)
+                while batch:  # the limit may have fallen since the batch was cut
+                    size = self._memory_limit
+                    self._run(batch[:size])
+                    batch = batch[size:]
 
     def _take(self) -> list[Job]:
         """Wait for requests, then take the oldest; an empty list ends the worker."""
@@ -155,74 +158,82 @@ class Batcher:
         groups: dict[Hashable, list[Job]] = {}
         for job in jobs:
             groups.setdefault(job.group, []).append(job)
-        batches: list[list[Job]] = []
-        for members in groups.values():
-            batch: list[Job] = []
-            for job in sorted(members, key=lambda job: job.cost):
-                # sorted, so this job is the longest, and all are padded to its cost
-                cost = job.cost * (len(batch) + 1)
-                too_long = bool(self._max_batch_cost) and cost > self._max_batch_cost
-                if batch and (too_long or len(batch) >= self._memory_limit):
-                    batches.append(batch)
-                    batch = []
-                batch.append(job)
-            batches.append(batch)
-        return batches
+        return [
+            [members[index] for index in batch]
+            for members in groups.values()
+            for batch in similar(
+                [job.cost for job in members], self._max_batch_cost, self._memory_limit
+            )
+        ]
 
-    def _run(self, batch: list[Job]) -> None:
-        """Compute a batch and hand out its results; on an error, narrow it down."""
+    def _run(self, batch: list[Job]) -> int:
+        """Compute a batch and hand out its results; on an error, narrow it down.
+
+        Returns:
+            How many items at most went through the model together without an error.
+        """
         batch = [job for job in batch if self._still_wanted(job)]
         if not batch:
-            return
+            return 0
         try:
-            results = self._predict([job.item for job in batch])
+            results = list(self._predict([job.item for job in batch]))
             if len(results) != len(batch):
                 counts = f"{len(batch)} items and returned {len(results)} results"
                 raise TypeError(f"predict got {counts}")
-        except BaseException as error:  # noqa: BLE001  # a worker must never end
-            self._narrow_down(batch, error)
-            return
-        with self._lock:
-            self.counters.batches += 1
-            self.counters.items += len(batch)
-            self.counters.largest_batch = max(self.counters.largest_batch, len(batch))
-        for job, result in zip(batch, results):
-            self._finish(job, result)
+        except BaseException as raised:  # noqa: BLE001  # a worker must never end
+            error = as_exception(raised)
+        else:
+            with self._lock:
+                self.counters.batches += 1
+                self.counters.items += len(batch)
+                self.counters.largest_batch = max(
+                    self.counters.largest_batch, len(batch)
+                )
+            for job, result in zip(batch, results):
+                self._finish(job, result)
+            return len(batch)
+        return self._narrow_down(batch, error)
 
-    def _narrow_down(self, batch: list[Job], error: BaseException) -> None:
-        if out_of_memory(error):
-            free_memory()
-            self._memory_limit = max(1, len(batch) // 2)
-            log.warning("out of memory with %d items: batches stay smaller", len(batch))
+    def _narrow_down(self, batch: list[Job], error: Exception) -> int:
         if len(batch) == 1:
             log.error("predict failed for one request", exc_info=error)
             self._finish(batch[0], error=error)
-            return
+            return 0
+        full = out_of_memory(error)
+        if full:
+            release(error)
+            free_memory()
         half = len(batch) // 2
-        self._run(batch[:half])
-        self._run(batch[half:])
+        worked = max(self._run(batch[:half]), self._run(batch[half:]))
+        if full and worked:
+            self._memory_limit = worked  # the outermost call has the last word
+            log.warning("out of memory: at most %d requests at once", worked)
+        return worked
 
     def _still_wanted(self, job: Job) -> bool:
         """Whether anybody still waits; a job that nobody wants is forgotten."""
         with self._lock:
-            job.waiting = [future for future in job.waiting if not future.cancelled()]
-            if job.waiting:
-                return True
-            self.counters.left += 1
-            self._forget(job)
-            return False
+            staying = [future for future in job.waiting if not future.cancelled()]
+            self.counters.left += len(job.waiting) - len(staying)
+            job.waiting = staying
+            if not staying:
+                self._forget(job)
+            return bool(staying)
 
     def _finish(
-        self, job: Job, result: Any = None, error: BaseException | None = None
+        self, job: Job, result: Any = None, error: Exception | None = None
     ) -> None:
         with self._lock:
             self._forget(job)
-            waiting = job.waiting
+            waiting = [
+                future
+                for future in job.waiting
+                if future.set_running_or_notify_cancel()
+            ]
+            self.counters.left += len(job.waiting) - len(waiting)
             if error is not None:
                 self.counters.failed += len(waiting)
         for future in waiting:
-            if not future.set_running_or_notify_cancel():
-                continue  # left while it was computed
             if error is not None:
                 future.set_exception(error)
             else:
@@ -233,9 +244,50 @@ class Batcher:
             del self._by_key[job.key]
 
 
+def similar(costs: Sequence[int], max_cost: int, max_items: int) -> list[list[int]]:
+    """Cut requests, or parts of them, into batches of similar cost.
+
+    Args:
+        costs: one for each; in a batch all are padded to the highest.
+        max_cost: of a batch, items x the highest cost; 0 for no limit.
+        max_items: of a batch.
+
+    Returns:
+        For each batch the indices into `costs`; a single item may exceed `max_cost`.
+    """
+    batches: list[list[int]] = []
+    batch: list[int] = []
+    for index in sorted(range(len(costs)), key=costs.__getitem__):
+        too_long = max_cost and costs[index] * (len(batch) + 1) > max_cost
+        if batch and (too_long or len(batch) >= max_items):
+            batches.append(batch)
+            batch = []
+        batch.append(index)
+    return [*batches, batch] if batch else batches
+
+
+def as_exception(raised: BaseException) -> Exception:
+    """`raised`, or what can be handed to a visitor in its place.
+
+    sys.exit() or a stray StopIteration would otherwise end the event loop, too.
+    """
+    if isinstance(raised, Exception) and not isinstance(raised, StopIteration):
+        return raised
+    return RuntimeError(f"predict raised {raised!r}")
+
+
 def out_of_memory(error: BaseException) -> bool:
     """Whether `error` says that memory ran out, on the CPU or a GPU."""
-    return isinstance(error, MemoryError) or "out of memory" in str(error).lower()
+    words = ("out of memory", "can't allocate memory")
+    text = str(error).lower()
+    return isinstance(error, MemoryError) or any(word in text for word in words)
+
+
+def release(error: BaseException | None) -> None:
+    """Forget the frames of an error, which hold the tensors of the batch that failed."""
+    while error is not None:
+        error.__traceback__ = None
+        error = error.__cause__ or error.__context__
 
 
 def free_memory() -> None:

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import gradio as gr
 
 import tuning
-from serving.batcher import Batcher, Counters
+from serving.batcher import Batcher, Counters, out_of_memory
 from serving.card import read_card
 from serving.digest import digest
 from serving.errors import InputError
@@ -37,6 +37,9 @@ log = logging.getLogger("space")
 STREAM_SECONDS = 0.05
 SORRY = (
     "Something went wrong with this request. Please try again, or try another input."
+)
+TOO_LARGE = (
+    "This request needs more memory than there is here. Please try a smaller one."
 )
 
 # The number of the example that is being answered ahead of the visitors.
@@ -292,7 +295,8 @@ def for_visitor(error: Exception) -> Exception:
         return error
     if not isinstance(error, InputError):
         log.error("a request failed", exc_info=error)
-    message = str(error) if isinstance(error, InputError) else SORRY
+    sorry = TOO_LARGE if out_of_memory(error) else SORRY
+    message = str(error) if isinstance(error, InputError) else sorry
     return gr.Error(html.escape(message), print_exception=False)
 
 

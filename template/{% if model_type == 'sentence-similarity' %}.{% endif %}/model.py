@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from transformers import AutoModel, AutoTokenizer
 
+from serving.batcher import similar
 from serving.errors import InputError
 from serving.runtime import runtime
 
@@ -37,17 +38,22 @@ def prepare(first: str, second: str) -> Pair:
     return one, other
 
 
-def cost(pair: Pair) -> int:
-    """Tokens of both texts, padded to the longer; similar pairs share a batch."""
-    return 2 * max(len(tokens) for tokens in pair)
-
-
 @torch.inference_mode()
 def predict(batch: list[Pair]) -> list[float]:
     """Compare a batch of tokenized pairs."""
-    texts = [{"input_ids": tokens} for pair in batch for tokens in pair]
-    inputs = tokenizer.pad(texts, return_tensors="pt").to(runtime.device)
-    states = model(**inputs).last_hidden_state.float()
-    mask = inputs["attention_mask"].unsqueeze(-1)
-    means = (states * mask).sum(1) / mask.sum(1)  # sentence-transformers' mean pooling
-    return torch.cosine_similarity(means[0::2], means[1::2]).tolist()
+    vectors = embed([tokens for pair in batch for tokens in pair])
+    return torch.cosine_similarity(vectors[0::2], vectors[1::2]).tolist()
+
+
+def embed(texts: list[list[int]]) -> torch.Tensor:
+    """Embed texts, shape (texts, width), in passes of texts of similar length."""
+    vectors = torch.empty(len(texts), model.config.hidden_size)
+    lengths = [len(tokens) for tokens in texts]
+    for indices in similar(lengths, runtime.tier.max_batch_tokens, len(texts)):
+        chosen = [{"input_ids": texts[index]} for index in indices]
+        inputs = tokenizer.pad(chosen, return_tensors="pt").to(runtime.device)
+        states = model(**inputs).last_hidden_state.float()
+        mask = inputs["attention_mask"].unsqueeze(-1)
+        means = (states * mask).sum(1) / mask.sum(1)  # as sentence-transformers does
+        vectors[indices] = means.cpu()
+    return vectors

