@@ -268,8 +268,8 @@ def test_one_item_too_big_by_itself_does_not_make_all_later_batches_tiny(start: 
     assert max(model.worked) == 8, "8 items worked while the culprit was looked for"
 
 
-def test_what_a_failed_call_held_is_free_before_the_next_try(start: Start) -> None:
-    """The error's traceback must not keep the tensors of the batch that was too big."""
+def test_what_a_failed_call_held_is_free_before_the_next_one(start: Start) -> None:
+    """The error's traceback must not keep the tensors of what was too big."""
     live: weakref.WeakSet[Any] = weakref.WeakSet()
 
     class Tensor:
@@ -280,8 +280,8 @@ def test_what_a_failed_call_held_is_free_before_the_next_try(start: Start) -> No
             live.add(self)
 
     def layers(items: list[Any]) -> list[Any]:
-        held = [Tensor(len(items))]
-        held.append(Tensor(len(items)))
+        held = [Tensor(sum(items))]
+        held.append(Tensor(sum(items)))
         return items
 
     def predict(items: list[Any]) -> list[Any]:
@@ -291,7 +291,9 @@ def test_what_a_failed_call_held_is_free_before_the_next_try(start: Start) -> No
             raise RuntimeError("CUDA out of memory") from error
 
     batcher = start(predict)
-    assert answers([batcher.submit(item) for item in range(64)]) == list(range(64))
+    too_big, *others = answers([batcher.submit(size) for size in [15, 9, *[1] * 62]])
+    assert isinstance(too_big, RuntimeError)
+    assert others == [9, *[1] * 62]
 
 
 def test_who_left_is_not_computed_and_the_rest_of_the_batch_is(start: Start) -> None:

@@ -249,8 +249,9 @@ def test_chat_goes_on_after_an_error(
 def test_chat_opens_with_the_message_box_in_sight(
     browser: Browser, served: Callable[[str], RunningSpace]
 ) -> None:
-    """A visitor can type without scrolling past the settings."""
+    """A visitor sees what this is and can type, without scrolling past the settings."""
     with visit(browser, served("text-generation")) as page:
+        expect(page.locator("h1")).to_be_in_viewport(ratio=1)
         expect(message_box(page)).to_be_in_viewport(ratio=1)
 
 

@@ -10,6 +10,7 @@ import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -80,5 +81,5 @@ def test_demo_chat_streams_from_smollm2(tmp_path: Path) -> None:
         )
         parts = list(job)
         assert len(parts) > 2
-        assert all(len(one) <= len(other) for one, other in zip(parts, parts[1:]))
+        assert all(len(one) <= len(other) for one, other in pairwise(parts))
         assert "Paris" in parts[-1]
