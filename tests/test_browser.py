@@ -117,10 +117,9 @@ def send(page: Page, message: str) -> None:
 def turn(page: Page, label: str, value: int) -> None:
     """Change a setting of a chat; settings may be folded away."""
     field = page.get_by_label(f"number input for {label}")
-    folded = page.locator("button.label-wrap")
-    expect(field.or_(folded).first).to_be_visible()
+    expect(page.locator("button.label-wrap")).to_be_visible()
     if not field.is_visible():
-        folded.click()
+        page.locator("button.label-wrap").click()
     field.fill(str(value))
     field.press("Tab")
 
@@ -246,13 +245,16 @@ def test_chat_goes_on_after_an_error(
         expect(page.get_by_test_id("user")).to_have_text(SENTENCES[0])
 
 
-def test_chat_opens_with_the_message_box_in_sight(
+def test_chat_opens_with_its_settings_folded_away(
     browser: Browser, served: Callable[[str], RunningSpace]
 ) -> None:
-    """A visitor sees what this is and can type, without scrolling past the settings."""
+    """A visitor sees what this is and can type, with no settings in between."""
     with visit(browser, served("text-generation")) as page:
-        expect(page.locator("h1")).to_be_in_viewport(ratio=1)
-        expect(message_box(page)).to_be_in_viewport(ratio=1)
+        expect(page.locator("button.label-wrap")).to_be_visible()
+        for label in ("Longest answer (tokens)", "Temperature"):
+            expect(page.get_by_label(f"number input for {label}")).to_be_hidden()
+        for element in (page.locator("h1"), message_box(page)):
+            expect(element).to_be_in_viewport(ratio=1)
 
 
 def test_image_classification(

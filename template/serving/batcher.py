@@ -22,6 +22,7 @@ import gc
 import logging
 import sys
 import threading
+import traceback
 from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
@@ -195,13 +196,13 @@ class Batcher:
         return self._narrow_down(batch, error)
 
     def _narrow_down(self, batch: list[Job], error: Exception) -> int:
+        release(error)
         if len(batch) == 1:
             log.error("predict failed for one request", exc_info=error)
             self._finish(batch[0], error=error)
             return 0
         full = out_of_memory(error)
         if full:
-            release(error)
             free_memory()
         half = len(batch) // 2
         worked = max(self._run(batch[:half]), self._run(batch[half:]))
@@ -285,8 +286,10 @@ def out_of_memory(error: BaseException) -> bool:
 
 def release(error: BaseException | None) -> None:
     """Forget the frames of an error, which hold the tensors of the batch that failed."""
-    while error is not None:
-        error.__traceback__ = None
+    seen: set[int] = set()  # an error may be its own cause
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        traceback.clear_frames(error.__traceback__)
         error = error.__cause__ or error.__context__
 
 

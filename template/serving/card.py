@@ -19,8 +19,7 @@ def read_card(path: Path = Path("README.md")) -> Card:
     """Read the YAML header of `path`; a missing or broken card gives plain words."""
     try:
         header = yaml.safe_load(path.read_text(encoding="utf-8").split("---\n")[1])
-        return Card(
-            str(header.get("title", "Space")), str(header.get("short_description", ""))
-        )
-    except (OSError, IndexError, AttributeError, UnicodeDecodeError, yaml.YAMLError):
+        title, description = header.get("title"), header.get("short_description")
+        return Card(str(title or "Space"), str(description or ""))
+    except (OSError, IndexError, AttributeError, ValueError, yaml.YAMLError):
         return Card("Space", "")

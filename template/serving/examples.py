@@ -14,6 +14,7 @@ import json
 import logging
 import os
 import shutil
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ def load_examples() -> list[list[Any]]:
 
 def _file_or_value(value: Any) -> Any:
     is_name = isinstance(value, str) and Path(value).name == value
-    if is_name and value and (EXAMPLES / value).is_file():
+    # unlike Path.is_file it says no to a text that is too long for a name
+    if is_name and value and os.path.isfile(EXAMPLES / value):
         return str(EXAMPLES / value)
     return value
 
@@ -44,12 +46,14 @@ def _file_or_value(value: Any) -> Any:
 class ExampleCache:
     """Answers to examples, by the number of the example.
 
-    Args: model_id: part of the hash, as is `dtype`: another model or precision answers
-    differently.
+    Args:
+        model_id: part of the hash, as is `dtype`: another model or precision answers
+            differently.
     """
 
     def __init__(self, model_id: str, dtype: str) -> None:
         self._folder = CACHE / _hash(model_id, dtype)
+        self._writing = threading.Lock()
 
     def __contains__(self, number: int) -> bool:
         return self._path(number).is_file()
@@ -58,27 +62,32 @@ class ExampleCache:
         """The kept answer.
 
         Raises:
-            OSError, ValueError, KeyError: it is not there or not readable.
+            LookupError: it is not there or not readable.
         """
-        return _decode(
-            json.loads(self._path(number).read_text(encoding="utf-8")), self._folder
-        )
+        try:
+            text = self._path(number).read_text(encoding="utf-8")
+            return _decode(json.loads(text), self._folder)
+        except Exception as error:  # a damaged file or picture raises almost anything
+            raise LookupError(f"example {number}: {error!r}") from error
 
     def put(self, number: int, answer: Any) -> None:
         """Keep `answer`, unless it cannot be written as JSON or as a picture."""
+        try:
+            with self._writing:
+                self._write(number, answer)
+        except (TypeError, ValueError, OSError, RecursionError) as error:
+            log.warning("the answer to example %d is not kept: %s", number, error)
+
+    def _write(self, number: int, answer: Any) -> None:
         if not self._folder.exists():
             shutil.rmtree(CACHE, ignore_errors=True)  # of earlier examples, code, model
             self._folder.mkdir(parents=True)
-        try:
-            text = json.dumps(
-                _encode(answer, self._folder, f"{number}"), ensure_ascii=False
-            )
-        except TypeError as error:
-            log.warning("the answer to example %d is not kept: %s", number, error)
-            return
-        part = self._path(number).with_suffix(".part")
+        path = self._path(number)
+        path.unlink(missing_ok=True)  # its pictures are about to change
+        text = json.dumps(_encode(answer, self._folder, f"{number}"))
+        part = path.with_suffix(".part")
         part.write_text(text, encoding="utf-8")
-        os.replace(part, self._path(number))  # whole or not at all
+        os.replace(part, path)  # whole or not at all
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number}.json"
@@ -86,7 +95,8 @@ class ExampleCache:
 
 def _hash(model_id: str, dtype: str) -> str:
     parts = hashlib.sha256(f"{model_id}\n{dtype}\n".encode())
-    code = [Path("app.py"), Path("model.py")]
+    # tuning.py says how fast, not what
+    code = [path for path in Path().glob("*.py") if path.name != "tuning.py"]
     for path in sorted(
         [*code, *(path for path in EXAMPLES.rglob("*") if path.is_file())]
     ):
@@ -129,5 +139,6 @@ def _decode(entry: dict[str, Any], folder: Path) -> Any:
         return {_decode(key, folder): _decode(item, folder) for key, item in content}
     if kind == "value":
         return content
-    items = [_decode(item, folder) for item in content]
-    return tuple(items) if kind == "tuple" else items
+    return {"list": list, "tuple": tuple}[kind](
+        _decode(item, folder) for item in content
+    )

@@ -56,7 +56,8 @@ class Runtime:
 
 def find_hardware() -> Hardware:
     """Look at the platform's variables first, then at the machine itself."""
-    cpus = int(os.environ.get("CPU_CORES") or os.cpu_count() or 1)
+    stated = re.match(r"[1-9]\d*", os.environ.get("CPU_CORES", ""))
+    cpus = int(stated[0]) if stated else os.cpu_count() or 1
     memory = _memory_gb()
     if os.environ.get("SPACES_ZERO_GPU"):
         return Hardware(cpus, memory, zero_gpu=True, bfloat16=True)
@@ -81,9 +82,11 @@ def find_hardware() -> Hardware:
 
 def _memory_gb() -> float:
     """The platform's `MEMORY` ("16Gi"), else the machine's."""
-    stated = re.match(r"\d+", os.environ.get("MEMORY", ""))
+    stated = re.match(r"(\d+(?:\.\d+)?)([KMGT]?)", os.environ.get("MEMORY", ""))
     if stated:
-        return float(stated[0])
+        return float(stated[1]) * {"K": 2**-20, "M": 2**-10, "T": 2**10}.get(
+            stated[2], 1
+        )
     if hasattr(os, "sysconf"):
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
     return 8.0  # Windows: a cautious guess
@@ -110,11 +113,25 @@ def choose_tier(
             return tier, "the platform says so"
     if fitting:
 
-        def rank(tier: Tier) -> tuple[bool, tuple[int, int, int], bool]:
-            return _same_card(tier, hardware), _size(tier), tier.flavor == default
+        def rank(tier: Tier) -> tuple[bool, int, int, bool, int, bool]:
+            # the CPUs beside a GPU need not be enough, but decide between equal GPUs
+            enough = tier.cpus <= hardware.cpus
+            gpus = tier.gpu_memory_gb, tier.gpus
+            return (
+                _same_card(tier, hardware),
+                *gpus,
+                enough,
+                tier.cpus,
+                tier.flavor == default,
+            )
 
         return max(fitting, key=rank), "the largest that fits"
-    smallest = min(tiers, key=_size)
+
+    def distance(tier: Tier) -> tuple[bool, bool, tuple[int, int, int]]:
+        other_kind = bool(tier.gpu) != bool(hardware.gpu or hardware.zero_gpu)
+        return tier.zero_gpu != hardware.zero_gpu, other_kind, _size(tier)
+
+    smallest = min(tiers, key=distance)
     reduced = smallest._replace(
         max_batch_size=1, max_batch_tokens=min(smallest.max_batch_tokens, 512)
     )
@@ -163,12 +180,16 @@ def with_overrides(tier: Tier) -> Tier:
         name: os.environ[name.upper()] for name in names if os.environ.get(name.upper())
     }
     for name, value in found.items():
-        try:
-            tier = tier._replace(**{name: type(getattr(tier, name))(value)})
-        except ValueError:
-            sys.exit(
-                f"The variable {name.upper()} must be a whole number, not {value!r}."
-            )
+        if name == "dtype":
+            allowed = value in ("float32", "float16", "bfloat16")
+            kind = "float32, float16 or bfloat16"
+        else:
+            least = 0 if name == "max_batch_tokens" else 1
+            allowed = value.isdecimal() and int(value) >= least
+            kind = f"a whole number from {least}"
+        if not allowed:
+            sys.exit(f"The variable {name.upper()} must be {kind}, not {value!r}.")
+        tier = tier._replace(**{name: type(getattr(tier, name))(value)})
     return tier
 
 

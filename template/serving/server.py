@@ -15,7 +15,7 @@ from collections.abc import (
     Hashable,
     Sequence,
 )
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -78,7 +78,10 @@ class Server:
         self._model.load()
         self.card = read_card()
         title, description = map(html.escape, self.card)
-        self.heading = f"<h1>{title}</h1>\n<p>{description}</p>"
+        self.heading = (
+            f'<div style="overflow-wrap: anywhere"><h1>{title}</h1>\n'
+            f"<p>{description}</p></div>"
+        )
         self.examples = load_examples()
         self._cache = ExampleCache(runtime.model_id, runtime.dtype)
         self._example_numbers: dict[bytes, int] = {}
@@ -113,7 +116,8 @@ class Server:
             request = await asyncio.to_thread(self._prepare, inputs)
             number = self._example(request.key)
             if number is not None and number in self._cache:
-                return await asyncio.to_thread(self._cache.get, number)
+                with suppress(LookupError):  # damaged: computed and kept anew
+                    return await asyncio.to_thread(self._cache.get, number)
             answer = await self._compute(request)
             if number is not None:
                 await asyncio.to_thread(self._cache.put, number, answer)
@@ -129,10 +133,13 @@ class Server:
         """
         try:
             number = self._example(digest(inputs))
-            if number is not None and number in self._cache:
-                yield await asyncio.to_thread(self._cache.get, number)
-                return
             latest = None
+            if number is not None and number in self._cache:
+                with suppress(LookupError):  # damaged: computed and kept anew
+                    latest = await asyncio.to_thread(self._cache.get, number)
+            if latest is not None:
+                yield latest
+                return
             async with aclosing(self._coalesced(inputs)) as values:
                 async for latest in values:
                     yield latest

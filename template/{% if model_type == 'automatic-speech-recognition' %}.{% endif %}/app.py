@@ -21,7 +21,7 @@ async def transcribe(audio: str | None) -> str:
 
 
 with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
-    gr.HTML(server.heading)
+    gr.HTML(server.heading, padding=False)
     with gr.Row():
         with gr.Column():
             audio = gr.Audio(label="Recording", type="filepath")

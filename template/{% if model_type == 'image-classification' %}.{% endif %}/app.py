@@ -21,10 +21,12 @@ async def classify(image: str | None) -> dict[str, float]:
 
 
 with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
-    gr.HTML(server.heading)
+    gr.HTML(server.heading, padding=False)
     with gr.Row():
         with gr.Column():
-            image = gr.Image(label="Picture", type="filepath", image_mode=None)
+            image = gr.Image(
+                label="Picture", type="filepath", image_mode=None, height=320
+            )
             button = gr.Button("Classify", variant="primary")
         label = gr.Label(label="Labels", num_top_classes=5)
     gr.Examples(

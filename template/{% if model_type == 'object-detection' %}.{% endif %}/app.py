@@ -25,10 +25,12 @@ async def detect(
 
 
 with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
-    gr.HTML(server.heading)
+    gr.HTML(server.heading, padding=False)
     with gr.Row():
         with gr.Column():
-            image = gr.Image(label="Picture", type="filepath", image_mode=None)
+            image = gr.Image(
+                label="Picture", type="filepath", image_mode=None, height=320
+            )
             threshold = gr.Slider(0.05, 1, 0.5, step=0.05, label="Least score")
             button = gr.Button("Detect", variant="primary")
         boxes = gr.AnnotatedImage(label="Found")

@@ -22,7 +22,7 @@ async def compare(first: str, second: str) -> float:
 
 
 with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
-    gr.HTML(server.heading)
+    gr.HTML(server.heading, padding=False)
     with gr.Row():
         with gr.Column():
             first = gr.Textbox(label="First text", lines=3)

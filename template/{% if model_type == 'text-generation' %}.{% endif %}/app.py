@@ -5,6 +5,7 @@ from typing import Any
 
 import gradio as gr
 
+from serving.chat import unlock_after_errors
 from serving.launch import DELETE_CACHE
 from serving.server import Server
 
@@ -46,22 +47,28 @@ async def chat(
 with gr.Blocks(
     title=server.card.title, delete_cache=DELETE_CACHE, fill_height=True
 ) as demo:
-    gr.HTML(server.heading)
-    gr.ChatInterface(
+    gr.HTML(server.heading, padding=False)
+    interface = gr.ChatInterface(
         chat,
-        additional_inputs_accordion="Options",
         additional_inputs=[
             gr.Textbox(SYSTEM_PROMPT, label="System prompt", render=False),
             gr.Slider(
-                16, 512, MAX_NEW_TOKENS, step=16, label="Longest answer (tokens)"
+                minimum=16,
+                maximum=512,
+                value=MAX_NEW_TOKENS,
+                step=16,
+                label="Longest answer (tokens)",
+                render=False,
             ),
             gr.Slider(0, 1.5, TEMPERATURE, step=0.1, label="Temperature", render=False),
         ],
+        additional_inputs_accordion=gr.Accordion("Options", open=False, render=False),
         examples=server.examples,
         cache_examples=False,
         api_name="predict",
         concurrency_limit=server.concurrency_limit,
     )
+    unlock_after_errors(interface)
 
 if __name__ == "__main__":
     server.launch(demo, chat)

@@ -33,7 +33,7 @@ async def draw(
 
 
 with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
-    gr.HTML(server.heading)
+    gr.HTML(server.heading, padding=False)
     with gr.Row():
         with gr.Column():
             prompt = gr.Textbox(label="Description", lines=3)

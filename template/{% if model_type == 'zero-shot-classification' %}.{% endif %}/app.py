@@ -22,7 +22,7 @@ async def classify(text: str, labels: str) -> dict[str, float]:
 
 
 with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
-    gr.HTML(server.heading)
+    gr.HTML(server.heading, padding=False)
     with gr.Row():
         with gr.Column():
             text = gr.Textbox(label="Text", lines=5)
