@@ -140,12 +140,13 @@ def test_a_change_of_examples_code_model_or_dtype_forgets_and_removes_the_old_an
     assert len([*CACHE.iterdir()]) == 1
 
 
-def test_moving_bytes_from_one_file_to_the_next_is_a_change(space: Path) -> None:
-    (space / "app.py").write_bytes(b"ab")
-    (space / "model.py").write_bytes(b"c")
+def test_bytes_that_move_from_one_file_to_the_next_are_a_change(space: Path) -> None:
+    one, other = space / "examples" / "a", space / "examples" / "b"
+    one.write_bytes(b"xy")
+    other.write_bytes(b"z")
     ExampleCache("me/model", "float32").put(0, "old")
-    (space / "app.py").write_bytes(b"a")
-    (space / "model.py").write_bytes(b"bc")
+    one.write_bytes(b"x")
+    other.write_bytes(b"yz")
     assert 0 not in ExampleCache("me/model", "float32")
 
 

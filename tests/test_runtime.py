@@ -132,7 +132,6 @@ print(json.dumps(runtime.tier._asdict() | found))
 CPU8 = {"CPU_CORES": "8", "MEMORY": "32Gi"}
 
 
-@pytest.mark.parametrize("model_type", ["text-classification", "text-generation"])
 @pytest.mark.parametrize(
     ("variables", "expected"),
     [
@@ -156,13 +155,10 @@ CPU8 = {"CPU_CORES": "8", "MEMORY": "32Gi"}
     ids=lambda value: " ".join(f"{k}={v}" for k, v in value.items()),
 )
 def test_variables_of_the_platform_and_the_owner_decide(
-    rendered: Rendered,
-    run: Run,
-    model_type: str,
-    variables: dict[str, str],
-    expected: dict[str, Any],
+    rendered: Rendered, run: Run, variables: dict[str, str], expected: dict[str, Any]
 ) -> None:
-    found = told(run(rendered(model_type=model_type), LOOK, "no torch", **variables))
+    space = rendered(model_type="text-classification")
+    found = told(run(space, LOOK, "no torch", **variables))
     assert expected.items() <= found.items()
 
 
@@ -181,7 +177,7 @@ def test_variables_of_the_platform_and_the_owner_decide(
 def test_a_value_that_cannot_be_is_refused_at_the_start_in_one_sentence(
     rendered: Rendered, run: Run, name: str, value: str
 ) -> None:
-    done = run(rendered(model_type="text-classification"), LOOK, "no torch", **{name: value})
+    done = run(rendered(model_type="text-generation"), LOOK, "no torch", **{name: value})
     assert done.returncode == 1, f"{name}={value} was taken"
     assert name in done.stderr.splitlines()[-1]
     assert "Traceback" not in done.stderr
@@ -211,7 +207,7 @@ def test_pytorch_takes_the_cpus_of_the_platform_and_the_log_says_which_row(
 def test_what_cuda_reports_decides(
     rendered: Rendered, run: Run, card: list[Any], expected: dict[str, Any]
 ) -> None:
-    space = rendered(model_type="text-classification")
+    space = rendered(model_type="text-generation")
     found = told(run(space, LOOK, "gpu", CARD=json.dumps(card), CPU_CORES="48", MEMORY="180Gi"))
     assert expected.items() <= found.items()
 
@@ -349,6 +345,8 @@ async def stream(conversation, max_new_tokens, temperature):
 """
 VISIT = """
 import asyncio, json, os, sys
+if os.environ["FIRST"] == "runtime":
+    import serving.runtime
 import app, spaces
 from serving.runtime import runtime
 
@@ -371,17 +369,18 @@ print(json.dumps(found | vars(app.server.counters)))
 
 
 @pytest.mark.parametrize(
-    ("model_type", "model"), [("text-classification", PREDICT), ("text-generation", STREAM)]
+    ("model_type", "model", "first"),
+    [("text-classification", PREDICT, "app"), ("text-generation", STREAM, "runtime")],
 )
 def test_on_zero_gpu_spaces_comes_before_pytorch_and_each_request_is_a_call_of_its_own(
-    rendered: Rendered, run: Run, tmp_path: Path, model_type: str, model: str
+    rendered: Rendered, run: Run, tmp_path: Path, model_type: str, model: str, first: str
 ) -> None:
     """Also of two equal ones, for each visitor pays with their own quota. Who fails fails alone."""
     space = tmp_path / "space"
     shutil.copytree(rendered(model_type=model_type, hardware="zero-a10g"), space)
     (space / "model.py").write_text(model, encoding="utf-8")
-    card = json.dumps([*CARDS["RTX PRO 6000"], 1, 12])
-    found = told(run(space, VISIT, "zero", "gpu", CARD=card, SPACES_ZERO_GPU="true"))
+    variables = {"CARD": json.dumps([*CARDS["RTX PRO 6000"], 1, 12]), "FIRST": first}
+    found = told(run(space, VISIT, "zero", "gpu", **variables, SPACES_ZERO_GPU="true"))
     assert (found["spaces_first"], found["device"]) == (True, "cuda")
     assert found["asked"] == [found["seconds"]] != [0]
     *good, bad = sorted(found["answers"], key=lambda answer: isinstance(answer, str))

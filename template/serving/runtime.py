@@ -46,6 +46,7 @@ class Runtime:
     tier: Tier
     zero_gpu: bool
     cpus: int
+    cache_examples: str
     reason: str
 
     @property
@@ -213,7 +214,15 @@ def start() -> Runtime:
     tier = with_overrides(tier)
     model_id = os.environ.get("MODEL_ID") or tuning.MODEL_ID
     device = "cuda" if hardware.gpu or hardware.zero_gpu else "cpu"
-    found = Runtime(model_id, device, tier, hardware.zero_gpu, hardware.cpus, reason)
+    found = Runtime(
+        model_id,
+        device,
+        tier,
+        hardware.zero_gpu,
+        hardware.cpus,
+        os.environ.get("CACHE_EXAMPLES") or tuning.CACHE_EXAMPLES,
+        reason,
+    )
     values = f"{tier.dtype}, up to {tier.max_batch_size} requests at once"
     where = f"found {describe(hardware)}, generated for {tuning.TIER}"
     log.info("row %s of tuning.py: %s (%s; %s)", tier.flavor, values, reason, where)

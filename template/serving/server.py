@@ -21,7 +21,6 @@ from typing import Any, NamedTuple
 
 import gradio as gr
 
-import tuning
 from serving.batcher import Batcher, Counters, out_of_memory
 from serving.card import read_card
 from serving.digest import digest
@@ -242,11 +241,11 @@ class Server:
     @property
     def _answers_ahead(self) -> bool:
         # on ZeroGPU there is no visitor yet whose quota could pay
-        return tuning.CACHE_EXAMPLES == "start" and not runtime.zero_gpu
+        return runtime.cache_examples == "start" and not runtime.zero_gpu
 
     def _know_examples(self, function: Callable[..., Any]) -> None:
         """Learn to recognize the examples and, if asked to, answer them in advance."""
-        if tuning.CACHE_EXAMPLES == "off":
+        if runtime.cache_examples == "off":
             return
         for number, row in enumerate(self.examples):
             current_example.set(number)
