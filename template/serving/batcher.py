@@ -61,10 +61,12 @@ class Counters:
 class Batcher:
     """A line of requests and the worker threads that answer them.
 
-    Args: predict: takes a list of items, returns one result per item in the same order.
-    max_batch_size: most items that a worker takes from the line at once.
-    max_batch_cost: most a micro-batch may cost: items x the cost of the longest; 0 for
-    no limit. workers: threads that call `predict`.
+    Args:
+        predict: takes a list of items, returns one result for each, in the same order.
+        max_batch_size: most items that a worker takes from the line at once.
+        max_batch_cost: most a micro-batch may cost, items x the cost of the longest;
+            0 for no limit.
+        workers: threads that call `predict`.
     """
 
     def __init__(
@@ -215,7 +217,10 @@ class Batcher:
         """Whether anybody still waits; a job that nobody wants is forgotten."""
         with self._lock:
             staying = [future for future in job.waiting if not future.cancelled()]
-            self.counters.left += len(job.waiting) - len(staying)
+            for future in job.waiting:
+                if future.cancelled():
+                    future.set_running_or_notify_cancel()  # tells whoever waits for it
+                    self.counters.left += 1
             job.waiting = staying
             if not staying:
                 self._forget(job)

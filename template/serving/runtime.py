@@ -16,7 +16,9 @@ from pathlib import Path
 import tuning
 from tuning import Tier
 
-if os.environ.get("SPACES_ZERO_GPU"):
+# the values that the platform's own package takes for yes
+ON_ZERO_GPU = os.environ.get("SPACES_ZERO_GPU", "").lower() in ("1", "t", "true")
+if ON_ZERO_GPU:
     import spaces  # noqa: F401  # prepares CUDA, so it comes before PyTorch
 
 log = logging.getLogger("space")
@@ -60,7 +62,7 @@ def find_hardware() -> Hardware:
     stated = re.match(r"[1-9]\d*", os.environ.get("CPU_CORES", ""))
     cpus = int(stated[0]) if stated else os.cpu_count() or 1
     memory = _memory_gb()
-    if os.environ.get("SPACES_ZERO_GPU"):
+    if ON_ZERO_GPU:
         return Hardware(cpus, memory, zero_gpu=True, bfloat16=True)
     # PyTorch would count the CPUs of the whole host
     os.environ.setdefault("OMP_NUM_THREADS", str(cpus))
@@ -104,10 +106,13 @@ def choose_tier(
     """
     wanted = os.environ.get("TIER")
     if wanted:
-        named = [tier for tier in tiers if tier.flavor == wanted]
+        kind = hardware.zero_gpu
+        named = [
+            tier for tier in tiers if tier.flavor == wanted and tier.zero_gpu == kind
+        ]
         if named:
             return named[0], "TIER says so"
-        log.warning("TIER=%s is no row of tuning.py, so it is ignored", wanted)
+        log.warning("TIER=%s is no row of tuning.py for here: ignored", wanted)
     fitting = [tier for tier in tiers if _fits(tier, hardware)]
     for tier in fitting:
         if tier.flavor == os.environ.get("ACCELERATOR"):
