@@ -1,4 +1,4 @@
-"""A closed loop of visitors who speak Gradio's own protocol: join the queue, then read the stream."""
+"""A closed loop of visitors who speak Gradio's protocol: join the queue, read the stream."""
 
 from __future__ import annotations
 

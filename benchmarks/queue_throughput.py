@@ -1,6 +1,6 @@
 """The rendered Space beside plain Gradio, on one machine, in one run.
 
-MiniLM with texts of mixed lengths from a real text, 1 and 32 visitors through Gradio's queue; rounds
+MiniLM with mixed lengths from a real text, 1 and 32 visitors through Gradio's queue; rounds
 alternate, medians count. Also: the time until each answers its first request, and the time of
 `copier copy` and `spaces-gen new`.
 
@@ -124,8 +124,8 @@ def main() -> None:
         "",
         f"Measured {date.today()} on {os.cpu_count()} CPUs ({platform.machine()}), Python "
         f"{platform.python_version()}, Gradio {version('gradio')}, torch {version('torch')}, "
-        f"transformers {version('transformers')}. Medians of {options.rounds} alternating rounds of "
-        f"{options.seconds:g} s; visitors and server share the CPUs.",
+        f"transformers {version('transformers')}. Medians of {options.rounds} alternating rounds "
+        f"of {options.seconds:g} s; visitors and server share the CPUs.",
         "",
         "| visitors | | requests/s | p50 s | p95 s | errors |",
         "|---|---|---|---|---|---|",
