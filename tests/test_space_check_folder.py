@@ -16,7 +16,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from space_checks import front_matter
-from test_space_check import REPOSITORY, TOKENS, found, only
+from test_space_check import REPOSITORY, TOKENS, found, only, space
 
 
 @pytest.mark.parametrize("name", [".env", ".env.production", "deep/.envrc", ".netrc"])
