@@ -1,5 +1,7 @@
 """The checks of a whole folder: what must stay at home, sizes, git, and the command itself."""
 
+# ruff: noqa: F401, F811 (the fixture `space` is imported, and then a parameter)
+
 # the fixture `space` is imported, and then a parameter
 
 from __future__ import annotations
