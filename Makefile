@@ -41,6 +41,8 @@ tables: .venv/dev ## recompute the estimates after a change of a table
 
 .venv/dev: .venv/demo
 	$(RUN)/python -m pip install --quiet torch==2.13.0 -e '.[dev]'
-	@command -v chromium >/dev/null || (apt-get update -q && apt-get install -y -q chromium) \
-		|| echo "The browser tests need Chromium: please install it."
+	@command -v chromium >/dev/null \
+		&& command -v redis-server >/dev/null \
+		|| (apt-get update -q && apt-get install -y -q --no-install-recommends chromium redis-server) \
+		|| echo "The tests need Chromium and redis-server: please install them."
 	@touch $@

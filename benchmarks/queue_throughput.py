@@ -96,7 +96,15 @@ def generator_times(folder: Path, rounds: int) -> tuple[float, float]:
         shutil.copytree(ROOT / name, source / name, ignore=leave_out)
     shutil.copy(ROOT / "copier.yml", source)
     python = [sys.executable, "-m"]
-    copy = [*python, "copier", "copy", "--defaults", "--quiet", str(source), str(target)]
+    copy = [
+        *python,
+        "copier",
+        "copy",
+        "--defaults",
+        "--quiet",
+        str(source),
+        str(target),
+    ]
     new = [*python, "spaces_gen", "new", str(target), "--defaults"]
     times = [(timed(copy, target), timed(new, target)) for _ in range(rounds)]
     return statistics.median(one for one, _ in times), statistics.median(two for _, two in times)

@@ -148,7 +148,7 @@ CPU8 = {"CPU_CORES": "8", "MEMORY": "32Gi"}
         ({**CPU8, "TIER": "cpu-basic"}, {"flavor": "cpu-basic"}),
         ({**CPU8, "TIER": "bogus"}, {"flavor": "cpu-upgrade"}),
         ({"MODEL_ID": "me/mine"}, {"model_id": "me/mine"}),
-        ({"MAX_BATCH_SIZE": "3", "MAX_BATCH_TOKENS": "0"}, {"max_batch_size": 3}),
+        ({"MAX_BATCH_SIZE": "3", "MAX_BATCH_COST": "0"}, {"max_batch_size": 3}),
         ({"DTYPE": "bfloat16", "MAX_SIZE": "5"}, {"dtype": "bfloat16", "max_size": 5}),
         ({"MAX_BATCH_SIZE": "", "MODEL_ID": "", "TIER": ""}, {"device": "cpu"}),
     ],
@@ -169,7 +169,7 @@ def test_variables_of_the_platform_and_the_owner_decide(
         ("MAX_BATCH_SIZE", "1.5"),
         ("MAX_BATCH_SIZE", "0"),
         ("MAX_BATCH_SIZE", "-4"),
-        ("MAX_BATCH_TOKENS", "-1"),
+        ("MAX_BATCH_COST", "-1"),
         ("MAX_SIZE", "0"),
         ("DTYPE", "float8"),
     ],
@@ -286,7 +286,7 @@ def test_a_row_never_asks_for_more_than_there_is_and_the_too_small_get_one_at_a_
         assert not row["zero_gpu"], (found, row)
         if too_small:
             assert row["max_batch_size"] == 1
-            assert row["max_batch_tokens"] <= 512
+            assert row["max_batch_cost"] <= 512
         elif "gpu" in found:
             assert 0.9 * row["gpu_memory_gb"] <= found["gpu_memory_gb"]
             assert 0 < row["gpus"] <= found["gpus"]

@@ -1,29 +1,31 @@
 """Answers many requests in few calls of `predict`.
 
-Requests wait in one line. A worker thread that is free takes what waits, at once: there
-is no timer, so a lone visitor never waits for company, and under load the batches fill
-by themselves. What was taken is put into micro-batches of similar length, because a
-batch costs as much as its longest text for every text in it.
+Requests wait in one line. A worker thread that is free takes the oldest request and those
+that are most like it, at once: there is no timer, so a lone visitor never waits for
+company, and under load the batches fill by themselves. "Most like it" means of equal
+group and similar cost, because a batch costs as much as its longest text for every text
+in it; the oldest always goes first, so nobody starves.
 
 Each request ends exactly once, with its own result or its own error:
 
 - `predict` raises, or returns a list of the wrong length: the batch is split in halves
   until the request that causes it is alone. Its visitor gets the error, the others get
   their results.
-- Out of memory: the same, and later batches stay at the size that worked.
+- Out of memory: the same, and later batches stay at the size that worked. After some
+  time a larger one is tried again.
 - The visitor left (the future is cancelled): the request is dropped before it is
   computed.
-- The same request is already waiting or running: both get its one result.
 """
 
 from __future__ import annotations
 
 import gc
 import logging
+import math
 import sys
 import threading
+import time
 import traceback
-from collections import deque
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -33,29 +35,24 @@ log = logging.getLogger("space")
 
 Predict = Callable[[list[Any]], Sequence[Any]]
 
+# Of the longest item of a batch, at least this share of each: on two CPUs and texts of
+# 4 to 120 words more padding than that was slower than another pass.
+LEAST_SIMILAR = 0.6
+PROBE_FACTOR = 1.25  # how much larger a batch is tried, once memory has run out ...
+PROBE_AFTER = (
+    50  # ... and this many batches at the limit have worked; doubles each time
+)
 
-@dataclass
+
+@dataclass(eq=False)
 class Job:
-    """One distinct request and everybody who waits for it."""
+    """One request. `cost` is in the unit of `max_batch_cost`, at least 1."""
 
     item: Any
     cost: int
     group: Hashable
-    key: Hashable | None
-    waiting: list[Future[Any]] = field(default_factory=list)
-
-
-@dataclass
-class Counters:
-    """What happened since the start; all of it grows."""
-
-    requests: int = 0
-    shared: int = 0
-    failed: int = 0
-    left: int = 0
-    batches: int = 0
-    items: int = 0
-    largest_batch: int = 0
+    tag: Any
+    future: Future[Any] = field(default_factory=Future)
 
 
 class Batcher:
@@ -63,10 +60,14 @@ class Batcher:
 
     Args:
         predict: takes a list of items, returns one result for each, in the same order.
-        max_batch_size: most items that a worker takes from the line at once.
-        max_batch_cost: most a micro-batch may cost, items x the cost of the longest;
-            0 for no limit.
+        max_batch_size: most items in one call.
+        max_batch_cost: most a call may cost, items x the cost of the longest; 0 for no
+            limit. A single item may exceed it.
         workers: threads that call `predict`.
+        starting: called before each call of `predict`, in the worker's thread, with the
+            worker's number, the tags of the items, and how many workers are busy.
+        done: called after each call that worked, with the worker's number, the number
+            of items and the seconds it took.
     """
 
     def __init__(
@@ -75,110 +76,114 @@ class Batcher:
         max_batch_size: int,
         max_batch_cost: int = 0,
         workers: int = 1,
+        starting: Callable[[int, list[Any], int], None] = lambda *_: None,
+        done: Callable[[int, int, float], None] = lambda *_: None,
     ) -> None:
         self._predict = predict
         self._max_batch_size = max_batch_size
-        self._max_batch_cost = max_batch_cost
-        self._memory_limit = max_batch_size
-        self._line: deque[Job] = deque()
-        self._by_key: dict[Hashable, Job] = {}
+        self._most = max_batch_cost or math.inf
+        self._limit = self._most  # lower while memory is short
+        self._probe_after = PROBE_AFTER
+        self._at_limit = 0  # batches that worked since the limit was set
+        self._starting, self._done = starting, done
+        self._line: list[Job] = []
         self._lock = threading.Lock()
         self._arrived = threading.Condition(self._lock)
+        self._free = workers
         self._closed = False
-        self.counters = Counters()
+        self.out_of_memory = 0  # how often
         self._workers = [
-            threading.Thread(target=self._work, name=f"model-{number}", daemon=True)
+            threading.Thread(
+                target=self._work, args=(number,), name=f"model-{number}", daemon=True
+            )
             for number in range(workers)
         ]
         for worker in self._workers:
             worker.start()
 
     def submit(
-        self,
-        item: Any,
-        cost: int = 1,
-        group: Hashable = None,
-        key: Hashable | None = None,
+        self, item: Any, cost: int = 1, group: Hashable = None, tag: Any = None
     ) -> Future[Any]:
-        """Put a request in the line.
+        """Put a request in the line; cancel the future to take it out again.
 
         Args:
             item: what `predict` gets.
             cost: its length, in the unit of `max_batch_cost`.
             group: only items of equal group share a batch.
-            key: requests of equal key are the same request; None for one of its own.
+            tag: what `starting` is told about it.
 
         Raises:
             RuntimeError: the batcher is closed.
         """
-        future: Future[Any] = Future()
+        job = Job(item, max(1, cost), group, tag)
         with self._lock:
             if self._closed:
                 raise RuntimeError("the Space is shutting down")
-            self.counters.requests += 1
-            same = self._by_key.get(key) if key is not None else None
-            if same is not None:
-                self.counters.shared += 1
-                same.waiting.append(future)
-                return future
-            job = Job(item, cost, group, key, [future])
-            if key is not None:
-                self._by_key[key] = job
             self._line.append(job)
             self._arrived.notify()
-        return future
+        return job.future
 
     def close(self) -> None:
         """Refuse new requests, finish what runs, and tell everybody in the line."""
         with self._lock:
             self._closed = True
-            left_over = list(self._line)
-            self._line.clear()
+            left_over, self._line = self._line, []
             self._arrived.notify_all()
         for job in left_over:
-            self._finish(job, error=RuntimeError("the Space is shutting down"))
+            finish(job, error=RuntimeError("the Space is shutting down"))
         for worker in self._workers:
             worker.join(timeout=10)
 
-    def _work(self) -> None:
-        while jobs := self._take():
-            for batch in self._micro_batches(jobs):
-                while batch:  # the limit may have fallen since the batch was cut
-                    size = self._memory_limit
-                    self._run(batch[:size])
-                    batch = batch[size:]
+    def _work(self, number: int) -> None:
+        while batch := self._take():
+            self._run(number, batch)
+            with self._lock:
+                self._free += 1
 
     def _take(self) -> list[Job]:
-        """Wait for requests, then take the oldest; an empty list ends the worker."""
+        """Wait for requests, then take a batch; an empty list ends the worker."""
         with self._lock:
             while not self._line and not self._closed:
                 self._arrived.wait()
-            count = min(len(self._line), self._max_batch_size)
-            return [self._line.popleft() for _ in range(count)]
+            if not self._line:
+                return []
+            share = math.ceil(
+                len(self._line) / self._free
+            )  # the rest is for the others
+            batch = self._most_similar(min(share, self._max_batch_size))
+            chosen = set(map(id, batch))
+            self._line = [job for job in self._line if id(job) not in chosen]
+            self._free -= 1
+            return batch
 
-    def _micro_batches(self, jobs: list[Job]) -> list[list[Job]]:
-        """Cut `jobs` into batches of one group and similar cost, within the limits."""
-        groups: dict[Hashable, list[Job]] = {}
-        for job in jobs:
-            groups.setdefault(job.group, []).append(job)
-        return [
-            [members[index] for index in batch]
-            for members in groups.values()
-            for batch in similar(
-                [job.cost for job in members], self._max_batch_cost, self._memory_limit
-            )
-        ]
+    def _most_similar(self, count: int) -> list[Job]:
+        """The oldest job and up to `count` - 1 of its group, the most similar first."""
+        oldest = self._line[0]
+        batch, longest = [oldest], oldest.cost
+        others = [job for job in self._line[1:] if job.group == oldest.group]
+        for job in sorted(others, key=lambda job: abs(job.cost - oldest.cost)):
+            highest, lowest = max(longest, job.cost), min(oldest.cost, job.cost)
+            if len(batch) == count or (len(batch) + 1) * highest > self._limit:
+                break
+            if lowest >= LEAST_SIMILAR * highest:
+                batch.append(job)
+                longest = highest
+        return batch
 
-    def _run(self, batch: list[Job]) -> int:
+    def _run(self, number: int, batch: list[Job]) -> float:
         """Compute a batch and hand out its results; on an error, narrow it down.
 
         Returns:
-            How many items at most went through the model together without an error.
+            The most that went through the model together without an error, as a cost.
         """
-        batch = [job for job in batch if self._still_wanted(job)]
+        batch = [job for job in batch if not job.future.cancelled()]
         if not batch:
             return 0
         try:
+            with self._lock:
+                busy = len(self._workers) - self._free
+            self._starting(number, [job.tag for job in batch], busy)
+            began = time.monotonic()
             results = list(self._predict([job.item for job in batch]))
             if len(results) != len(batch):
                 counts = f"{len(batch)} items and returned {len(results)} results"
@@ -186,90 +191,76 @@ class Batcher:
         except BaseException as raised:  # noqa: BLE001  # a worker must never end
             error = as_exception(raised)
         else:
-            with self._lock:
-                self.counters.batches += 1
-                self.counters.items += len(batch)
-                self.counters.largest_batch = max(
-                    self.counters.largest_batch, len(batch)
-                )
             for job, result in zip(batch, results):
-                self._finish(job, result)
-            return len(batch)
-        return self._narrow_down(batch, error)
+                finish(job, result)
+            self._done(number, len(batch), time.monotonic() - began)
+            cost = len(batch) * max(job.cost for job in batch)
+            self._probe(cost)
+            return cost
+        return self._narrow_down(number, batch, error)
 
-    def _narrow_down(self, batch: list[Job], error: Exception) -> int:
+    def _narrow_down(self, number: int, batch: list[Job], error: Exception) -> float:
         release(error)
-        if len(batch) == 1:
-            log.error("predict failed for one request", exc_info=error)
-            self._finish(batch[0], error=error)
-            return 0
         full = out_of_memory(error)
         if full:
             free_memory()
+            with self._lock:
+                self.out_of_memory += 1
+        if len(batch) == 1:
+            log.error("predict failed for one request", exc_info=error)
+            finish(batch[0], error=error)
+            return 0
         half = len(batch) // 2
-        worked = max(self._run(batch[:half]), self._run(batch[half:]))
-        if full and worked:
-            self._memory_limit = worked  # the outermost call has the last word
-            log.warning("out of memory: at most %d requests at once", worked)
+        worked = max(self._run(number, batch[:half]), self._run(number, batch[half:]))
+        if full and worked:  # the outermost call has the last word
+            with self._lock:
+                again = worked > self._limit / PROBE_FACTOR**2
+                self._probe_after = 2 * self._probe_after if again else PROBE_AFTER
+                self._limit, self._at_limit = worked, 0
+            log.warning("out of memory: batches may cost %g at most", worked)
         return worked
 
-    def _still_wanted(self, job: Job) -> bool:
-        """Whether anybody still waits; a job that nobody wants is forgotten."""
+    def _probe(self, cost: float) -> None:
+        """After many batches at a lowered limit, try a slightly larger one."""
         with self._lock:
-            staying = [future for future in job.waiting if not future.cancelled()]
-            for future in job.waiting:
-                if future.cancelled():
-                    future.set_running_or_notify_cancel()  # tells whoever waits for it
-                    self.counters.left += 1
-            job.waiting = staying
-            if not staying:
-                self._forget(job)
-            return bool(staying)
+            if self._limit == self._most or cost * PROBE_FACTOR < self._limit:
+                return
+            self._at_limit += 1
+            if self._at_limit >= self._probe_after:
+                self._limit = min(self._most, self._limit * PROBE_FACTOR)
+                self._at_limit = 0
 
-    def _finish(
-        self, job: Job, result: Any = None, error: Exception | None = None
-    ) -> None:
-        with self._lock:
-            self._forget(job)
-            waiting = [
-                future
-                for future in job.waiting
-                if future.set_running_or_notify_cancel()
-            ]
-            self.counters.left += len(job.waiting) - len(waiting)
-            if error is not None:
-                self.counters.failed += len(waiting)
-        for future in waiting:
-            if error is not None:
-                future.set_exception(error)
-            else:
-                future.set_result(result)
 
-    def _forget(self, job: Job) -> None:
-        if job.key is not None and self._by_key.get(job.key) is job:
-            del self._by_key[job.key]
+def finish(job: Job, result: Any = None, error: Exception | None = None) -> None:
+    """Give the visitor who still waits a result or an error."""
+    if not job.future.set_running_or_notify_cancel():
+        return
+    if error is not None:
+        job.future.set_exception(error)
+    else:
+        job.future.set_result(result)
 
 
 def similar(costs: Sequence[int], max_cost: int, max_items: int) -> list[list[int]]:
-    """Cut requests, or parts of them, into batches of similar cost.
+    """Cut the parts of a batch into passes of similar cost.
 
     Args:
-        costs: one for each; in a batch all are padded to the highest.
-        max_cost: of a batch, items x the highest cost; 0 for no limit.
-        max_items: of a batch.
+        costs: one for each; in a pass all are padded to the highest.
+        max_cost: of a pass, items x the highest cost; 0 for no limit.
+        max_items: of a pass.
 
     Returns:
-        For each batch the indices into `costs`; a single item may exceed `max_cost`.
+        For each pass the indices into `costs`; a single item may exceed `max_cost`.
     """
-    batches: list[list[int]] = []
-    batch: list[int] = []
+    passes: list[list[int]] = []
+    chosen: list[int] = []
     for index in sorted(range(len(costs)), key=costs.__getitem__):
-        too_long = max_cost and costs[index] * (len(batch) + 1) > max_cost
-        if batch and (too_long or len(batch) >= max_items):
-            batches.append(batch)
-            batch = []
-        batch.append(index)
-    return [*batches, batch] if batch else batches
+        too_long = max_cost and costs[index] * (len(chosen) + 1) > max_cost
+        if chosen and (too_long or len(chosen) >= max_items):
+            passes.append(chosen)
+            chosen = []
+        chosen.append(index)
+    return [*passes, chosen] if chosen else passes
 
 
 def as_exception(raised: BaseException) -> Exception:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import io
+import os
 import pickle
 from typing import Any
 
+LONGEST_PATH = 1024
 
-def digest(item: Any) -> bytes | None:
+
+def digest(item: Any) -> str | None:
     """A hash of what pickles (text, numbers, arrays, pictures); None for the rest."""
     data = io.BytesIO()
     pickler = pickle.Pickler(data, protocol=5)
@@ -17,4 +21,38 @@ def digest(item: Any) -> bytes | None:
         pickler.dump(item)
     except Exception:  # noqa: BLE001  # pickling runs the item's own code
         return None
-    return hashlib.blake2b(data.getbuffer(), digest_size=16).digest()
+    return hashlib.blake2b(data.getbuffer(), digest_size=16).hexdigest()
+
+
+async def digest_files(
+    inputs: tuple[Any, ...], folders: tuple[str, ...]
+) -> tuple[Any, ...]:
+    """The inputs with a hash of the content in place of each file in `folders`."""
+    return tuple(
+        [
+            await asyncio.to_thread(file_hash, value)
+            if is_in(value, folders)
+            else value
+            for value in inputs
+        ]
+    )
+
+
+def is_in(value: Any, folders: tuple[str, ...]) -> bool:
+    """Whether `value` is the path of something in one of `folders`."""
+    return (
+        isinstance(value, str)
+        and len(value) < LONGEST_PATH
+        and value.startswith(tuple(folder + os.sep for folder in folders))
+        and os.path.normpath(value) == value  # no way out of the folder
+    )
+
+
+def file_hash(path: str) -> tuple[str, str]:
+    """Of the content of the file at `path`; the path itself if there is none."""
+    try:
+        with open(path, "rb") as file:
+            content = hashlib.blake2b(file.read(), digest_size=16)
+    except (OSError, ValueError):
+        return "path", path
+    return "file", content.hexdigest()

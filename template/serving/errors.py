@@ -1,5 +1,72 @@
-"""The one kind of error whose text a visitor reads."""
+"""What a visitor may be told; the text of each error is a sentence for them."""
+
+from __future__ import annotations
+
+SORRY = (
+    "Something went wrong with this request. Please try again, or try another input."
+)
 
 
-class InputError(ValueError):
+class VisitorError(Exception):
+    """A request that is not answered. `status` is the HTTP status of the direct route."""
+
+    status = 500
+    sentence = SORRY
+
+    def __str__(self) -> str:
+        """The sentence, unless another one was given."""
+        return super().__str__() or self.sentence
+
+
+class InputError(VisitorError, ValueError):
     """This input cannot be answered; the message tells why and what to do."""
+
+    status = 422
+
+
+class Busy(VisitorError):
+    """Too many requests are waiting; `seconds` is how long until there is room."""
+
+    status = 503
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = max(1, round(seconds))
+        super().__init__(
+            f"The queue is full. Please try again in about {self.seconds} s."
+        )
+
+
+class TooLarge(VisitorError):
+    """This request alone needs more memory than there is."""
+
+    status = 413
+    sentence = (
+        "This request needs more memory than there is here. Please try a smaller one."
+    )
+
+
+class ModelError(VisitorError):
+    """The model failed; what happened is in the log."""
+
+
+class TookTooLong(ModelError):
+    """The model did not answer within the time limit and was started anew."""
+
+    status = 504
+    sentence = "This took too long and was stopped. Please try a smaller request."
+
+
+class Restarted(ModelError):
+    """The model's process ended while it computed this request."""
+
+    sentence = (
+        "The model stopped while it worked on this and is being restarted. "
+        "Please try another input, or try again in a minute."
+    )
+
+
+class Unavailable(ModelError):
+    """The model cannot be started at the moment."""
+
+    status = 503
+    sentence = "The model is not available right now. Please try again in a minute."

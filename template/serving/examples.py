@@ -10,6 +10,8 @@ to have the answers at once after a restart.
 from __future__ import annotations
 
 import hashlib
+import io
+import itertools
 import json
 import logging
 import os
@@ -19,6 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from PIL import Image
+
+from serving.values import from_entry, to_entry
 
 log = logging.getLogger("space")
 
@@ -52,7 +56,8 @@ class ExampleCache:
     """
 
     def __init__(self, model_id: str, dtype: str) -> None:
-        self._folder = CACHE / _hash(model_id, dtype)
+        name = hashlib.sha256(f"{model_id}\n{dtype}\n{code_hash()}".encode())
+        self._folder = CACHE / name.hexdigest()[:16]
         self._writing = threading.Lock()
 
     def __contains__(self, number: int) -> bool:
@@ -66,7 +71,7 @@ class ExampleCache:
         """
         try:
             text = self._path(number).read_text(encoding="utf-8")
-            return _decode(json.loads(text), self._folder)
+            return from_entry(json.loads(text), self._fetch)
         except Exception as error:  # a damaged file or picture raises almost anything
             raise LookupError(f"example {number}: {error!r}") from error
 
@@ -84,17 +89,31 @@ class ExampleCache:
             self._folder.mkdir(parents=True)
         path = self._path(number)
         path.unlink(missing_ok=True)  # its pictures are about to change
-        text = json.dumps(_encode(answer, self._folder, f"{number}"))
+        pictures = itertools.count()
+
+        def keep(png: bytes) -> str:
+            name = f"{number}-{next(pictures)}.png"
+            (self._folder / name).write_bytes(png)
+            return name
+
+        text = json.dumps(to_entry(answer, keep))
         part = path.with_suffix(".part")
         part.write_text(text, encoding="utf-8")
         os.replace(part, path)  # whole or not at all
+
+    def _fetch(self, name: str) -> bytes:
+        png = (self._folder / Path(name).name).read_bytes()
+        with Image.open(io.BytesIO(png)) as picture:
+            picture.verify()  # damaged ones are computed anew
+        return png
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number}.json"
 
 
-def _hash(model_id: str, dtype: str) -> str:
-    parts = hashlib.sha256(f"{model_id}\n{dtype}\n".encode())
+def code_hash() -> str:
+    """Of all that decides what an answer is, but the model: the code and the examples."""
+    parts = hashlib.sha256()
     # tuning.py says how fast, not what
     code = [path for path in Path().glob("*.py") if path.name != "tuning.py"]
     for path in sorted(
@@ -103,42 +122,3 @@ def _hash(model_id: str, dtype: str) -> str:
         parts.update(f"{path.as_posix()}\n{path.stat().st_size}\n".encode())
         parts.update(path.read_bytes())
     return parts.hexdigest()[:16]
-
-
-def _encode(value: Any, folder: Path, name: str) -> Any:
-    """As JSON; pictures become files beside it.
-
-    Raises:
-        TypeError: the value holds something else.
-    """
-    if isinstance(value, Image.Image):
-        value.save(folder / f"{name}.png")
-        return {"picture": f"{name}.png"}
-    if isinstance(value, (list, tuple)):
-        items = [
-            _encode(item, folder, f"{name}-{index}") for index, item in enumerate(value)
-        ]
-        return {"tuple" if isinstance(value, tuple) else "list": items}
-    if isinstance(value, dict):
-        pairs = [
-            [_encode(key, folder, name), _encode(item, folder, f"{name}-{index}")]
-            for index, (key, item) in enumerate(value.items())
-        ]
-        return {"dict": pairs}
-    if value is None or isinstance(value, (str, int, float)):
-        return {"value": value}
-    raise TypeError(f"{type(value).__name__} cannot be kept")
-
-
-def _decode(entry: dict[str, Any], folder: Path) -> Any:
-    ((kind, content),) = entry.items()
-    if kind == "picture":
-        with Image.open(folder / Path(content).name) as picture:
-            return picture.copy()
-    if kind == "dict":
-        return {_decode(key, folder): _decode(item, folder) for key, item in content}
-    if kind == "value":
-        return content
-    return {"list": list, "tuple": tuple}[kind](
-        _decode(item, folder) for item in content
-    )

@@ -13,6 +13,9 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from serving.gradio_queue import adapt
+from serving.line import Line
+
 log = logging.getLogger("space")
 
 # In seconds: look every hour, delete uploads and outputs that are a day old.
@@ -30,26 +33,36 @@ for name, value in {
     os.environ.setdefault(name, value)
 
 
-def launch(demo: gr.Blocks, limit: int, max_size: int, options: dict[str, Any]) -> None:
+def launch(
+    demo: gr.Blocks,
+    line: Line,
+    limit: int,
+    max_size: int,
+    running: Callable[[Any], Any],
+    options: dict[str, Any],
+) -> None:
     """Serve `demo` until the process is told to stop.
 
     Args:
+        line: decides who is let in.
         limit: requests that are answered at the same time.
-        max_size: requests that may wait; Gradio refuses further ones.
+        max_size: requests that may wait.
+        running: a lifespan: entered with the web application when it starts.
         options: for Gradio's `launch`; they win over the settings here.
     """
     explain_unreadable_inputs(demo)
     own_limit = "GRADIO_DEFAULT_CONCURRENCY_LIMIT" in os.environ
     demo.queue(
-        max_size=max_size,
+        max_size=max_size + 1,  # the line refuses before, with a better message
         default_concurrency_limit="not_set" if own_limit else limit,
         # in seconds; "auto" tells every waiting visitor about every change
         status_update_rate=5,
     )
+    adapt(demo._queue, line)
     settings: dict[str, Any] = {
         "max_threads": max(40, 2 * limit + 8),  # it bounds async functions as well
         "max_file_size": MAX_BODY_BYTES,
-        "app_kwargs": {"max_body_size": MAX_BODY_BYTES},
+        "app_kwargs": {"max_body_size": MAX_BODY_BYTES, "lifespan": running},
         "state_session_capacity": SESSIONS,
         "enable_monitoring": False,
     }

@@ -1,109 +1,87 @@
-"""The server: what app.py talks to. It loads the model and answers one visitor."""
+"""The server: what app.py talks to. It answers one visitor, see serving/__init__.py."""
 
 from __future__ import annotations
 
 import asyncio
+import gc
 import html
-import importlib
 import logging
-import threading
+import os
+import sys
 import time
-from collections.abc import (
-    AsyncGenerator,
-    AsyncIterator,
-    Callable,
-    Hashable,
-    Sequence,
-)
-from contextlib import aclosing, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 import gradio as gr
+from fastapi import FastAPI
+from gradio.utils import get_upload_folder
 
-from serving.batcher import Batcher, Counters, out_of_memory
+from serving.api import add_routes
+from serving.cache import AnswerCache
 from serving.card import read_card
-from serving.digest import digest
-from serving.errors import InputError
-from serving.examples import ExampleCache, load_examples
+from serving.digest import digest, digest_files
+from serving.errors import SORRY, InputError, ModelError, VisitorError
+from serving.examples import ExampleCache, code_hash, load_examples
+from serving.gradio_queue import Visit, visit
 from serving.launch import launch
-from serving.runtime import runtime
-from serving.zero_gpu import in_own_loop, in_thread, on_gpu
+from serving.line import Line, route
+from serving.machine import ON_ZERO_GPU, write_log
+from serving.metrics import Metrics
+from serving.processes import Processes
+from serving.values import Picture, holds_picture, replaced
+from serving.zero_gpu import ZeroGpu
 
 log = logging.getLogger("space")
 
-# In seconds, between two updates of a streamed answer; each costs about 0.6 ms of CPU.
-STREAM_SECONDS = 0.05
-SORRY = (
-    "Something went wrong with this request. Please try again, or try another input."
-)
-TOO_LARGE = (
-    "This request needs more memory than there is here. Please try a smaller one."
-)
+SUMMARY_SECONDS = 60
+LEAVERS_SECONDS = 0.2  # how often to look who has left
 
 # The number of the example that is being answered ahead of the visitors.
 current_example: ContextVar[int | None] = ContextVar("current_example", default=None)
 
 
-class Request(NamedTuple):
-    """One prepared request, as the batcher wants it."""
-
-    item: Any
-    cost: int
-    group: Hashable
-    key: bytes | None
-
-
 class Server:
-    """Serves `model.py`, which defines `load()` and one of:
-
-    - `predict(...)`, a batch function as Gradio defines it: it gets one list per input
-      and returns a list with one result per request, or a tuple of such lists, one per
-      output;
-    - `stream(...)`, an async generator that yields the answer so far, again and again.
-
-    It may also define, each for one request:
-
-    - `prepare(*inputs)`, which checks and converts the inputs while the model is busy
-      with others; `predict` then gets one list of what it returned;
-    - `cost(item)`, its length, so that requests of similar length share a batch;
-    - `group(item)`, what must be equal within a batch.
-
-    And `unload()`, called at the end.
-    """
+    """Serves `model.py`, whose functions `serving.contract.Model` describes."""
 
     def __init__(self) -> None:
-        self._model = importlib.import_module("model")
-        self._model.load()
+        write_log()
+        os.chdir(Path(__file__).parent.parent)  # where the examples lie
+        self.metrics = Metrics()
+        try:
+            self._model = (ZeroGpu if ON_ZERO_GPU else Processes)(self.metrics)
+        except ModelError:
+            sys.exit("The model could not be loaded; what is above says why.")
+        self.about = about = self._model.about
         self.card = read_card()
         title, description = map(html.escape, self.card)
         self.heading = (
             f'<div style="overflow-wrap: anywhere"><h1>{title}</h1>\n'
             f"<p>{description}</p></div>"
         )
+        runtime = about.runtime
         self.examples = load_examples()
-        self._cache = ExampleCache(runtime.model_id, runtime.dtype)
-        self._example_numbers: dict[bytes, int] = {}
-        self.counters = Counters()
-        self._streams = 0
-        self._batcher: Batcher | None = None
-        tier = runtime.tier
-        if not hasattr(self._model, "stream"):
-            if runtime.zero_gpu:
-                self._gpu_rows = on_gpu(self._rows, tier.gpu_seconds)
-            else:
-                self._batcher = Batcher(
-                    self._rows, tier.max_batch_size, tier.max_batch_tokens
-                )
-                self.counters = self._batcher.counters
-        elif runtime.zero_gpu:
-            self._gpu_stream = on_gpu(in_own_loop(self._model.stream), tier.gpu_seconds)
+        self._kept = ExampleCache(runtime.model_id, runtime.dtype)
+        self._example_numbers: dict[str, int] = {}
+        self._cache = AnswerCache()
+        version = (runtime.model_id, runtime.dtype, about.revision, code_hash())
+        self._version = version
+        self._flights: dict[str, Flight] = {}
+        self._present: dict[asyncio.Task[Any], Callable[[], bool]] = {}
+        self._demo: gr.Blocks | None = None
+        self.line = Line(self.concurrency_limit, runtime.tier.max_size)
 
     @property
     def concurrency_limit(self) -> int:
-        """Requests beyond Gradio's queue: one batch that runs and one that forms."""
-        at_once = runtime.tier.max_batch_size
-        return at_once if hasattr(self._model, "stream") else 2 * at_once
+        """Requests beyond Gradio's queue: those that are computed and as many again.
+
+        So the next batch is prepared while one runs; streams all run at once.
+        """
+        runtime = self.about.runtime
+        at_once = runtime.processes * runtime.tier.max_batch_size
+        return at_once if self.about.streams else 2 * at_once
 
     async def answer(self, *inputs: Any) -> Any:
         """Answer one visitor's inputs.
@@ -111,18 +89,11 @@ class Server:
         Raises:
             gr.Error: with a sentence for the visitor.
         """
-        try:
-            request = await asyncio.to_thread(self._prepare, inputs)
-            number = self._example(request.key)
-            if number is not None and number in self._cache:
-                with suppress(LookupError):  # damaged: computed and kept anew
-                    return await asyncio.to_thread(self._cache.get, number)
-            answer = await self._compute(request)
-            if number is not None:
-                await asyncio.to_thread(self._cache.put, number, answer)
+        with self._visit() as request:
+            answer = await self._answer(inputs, request)
+            if route.get() == "queue" and holds_picture(answer):
+                return await asyncio.to_thread(as_files, answer)
             return answer
-        except Exception as error:  # noqa: BLE001  # whatever it is, in plain words
-            raise for_visitor(error) from None
 
     async def stream(self, *inputs: Any) -> AsyncIterator[Any]:
         """Answer one visitor bit by bit; each value replaces the one before.
@@ -130,22 +101,19 @@ class Server:
         Raises:
             gr.Error: with a sentence for the visitor.
         """
-        try:
-            number = self._example(digest(inputs))
+        with self._visit() as request:
+            number = self._example(await self._key(inputs))
             latest = None
-            if number is not None and number in self._cache:
-                with suppress(LookupError):  # damaged: computed and kept anew
-                    latest = await asyncio.to_thread(self._cache.get, number)
-            if latest is not None:
+            with suppress(LookupError):  # not there, or damaged
+                latest = await self._keep_or_get(number)
                 yield latest
                 return
-            async with aclosing(self._coalesced(inputs)) as values:
+            async with aclosing(self._model.stream(inputs, request.arrived)) as values:
                 async for latest in values:
                     yield latest
+            request.computed = True
             if number is not None:
-                await asyncio.to_thread(self._cache.put, number, latest)
-        except Exception as error:  # noqa: BLE001  # whatever it is, in plain words
-            raise for_visitor(error) from None
+                await asyncio.to_thread(self._kept.put, number, latest)
 
     def launch(
         self, demo: gr.Blocks, function: Callable[..., Any], **options: Any
@@ -153,78 +121,126 @@ class Server:
         """Serve `demo` until the process is told to stop.
 
         Args:
-            function: the one of app.py that answers; it is called with each example.
+            function: the one of app.py that answers; it is called with each example and
+                by the direct route.
             options: for Gradio's `launch`.
         """
-        know = threading.Thread(
-            target=self._know_examples, args=(function,), daemon=True
-        )
-        summarize = threading.Thread(target=self._summarize, daemon=True)
-        know.start()
-        summarize.start()
+        self._demo = demo
+
+        @asynccontextmanager
+        async def running(app: FastAPI) -> AsyncIterator[None]:
+            self._model.start()
+            add_routes(app, demo, function, self.line, self.metrics)
+            tasks = [
+                asyncio.ensure_future(work)
+                for work in (
+                    self._know_examples(function),
+                    self._summarize(),
+                    self._drop_leavers(),
+                )
+            ]
+            yield
+            for task in tasks:
+                task.cancel()
+            await self._cache.close()
+
         try:
-            launch(demo, self.concurrency_limit, runtime.tier.max_size, options)
+            gc.collect()
+            gc.freeze()  # what stays for ever is never looked through again
+            max_size = self.about.runtime.tier.max_size
+            launch(demo, self.line, self.concurrency_limit, max_size, running, options)
         finally:
             self.close()
 
     def close(self) -> None:
-        """Stop the workers, release the model and say what was done."""
-        if self._batcher is not None:
-            self._batcher.close()
-        if hasattr(self._model, "unload"):
-            self._model.unload()
-        log.info("stopped; %s", summary(self.counters))
+        """Stop the model and say what was done."""
+        self._model.close()
+        log.info("stopped; %s", self.metrics)
 
-    def _prepare(self, inputs: tuple[Any, ...]) -> Request:
-        model = self._model
-        item = model.prepare(*inputs) if hasattr(model, "prepare") else inputs
-        cost = model.cost(item) if hasattr(model, "cost") else 0
-        group = model.group(item) if hasattr(model, "group") else None
-        return Request(item, cost, group, digest(item))
-
-    def _rows(self, items: list[Any]) -> Sequence[Any]:
-        """`model.predict` with one result per item, whichever way it is written."""
-        if hasattr(self._model, "prepare"):
-            return rows(self._model.predict(items), len(items))
-        columns = [list(column) for column in zip(*items)]
-        return rows(self._model.predict(*columns), len(items))
-
-    async def _compute(self, request: Request) -> Any:
-        if self._batcher is not None:
-            return await asyncio.wrap_future(self._batcher.submit(*request))
-        # ZeroGPU: visitors pay with their own quota, so each request is its own batch
-        self._count(batch=1)
-        (result,) = await asyncio.to_thread(self._gpu_rows, [request.item])
-        return result
-
-    async def _coalesced(self, inputs: tuple[Any, ...]) -> AsyncGenerator[Any, None]:
-        """The model's stream: a value every `STREAM_SECONDS`, and always the last."""
-        self._streams += 1
-        self._count(batch=self._streams)
-        shown, pending = 0.0, []
+    @contextmanager
+    def _visit(self) -> Iterator[Visit]:
+        """Count a request, watch whether its visitor stays, put its error plainly."""
+        queue = self._demo._queue if self._demo is not None else None
+        request = visit(queue, self.line)
+        task = asyncio.current_task()
+        if task is not None:
+            self._present[task] = request.present
+        self.line.inside += 1
+        outcome = "left"
         try:
-            if runtime.zero_gpu:
-                source = in_thread(self._gpu_stream(*inputs))
-            else:
-                source = self._model.stream(*inputs)
-            async with aclosing(source) as values:
-                async for value in values:
-                    pending = [value]
-                    if time.monotonic() - shown >= STREAM_SECONDS:
-                        shown, pending = time.monotonic(), []
-                        yield value
-            for value in pending:
-                yield value
+            yield request
+            outcome = "answered"
+        except Learned:
+            outcome = ""
+            raise
+        except Exception as error:  # whatever it is, in plain words
+            known = isinstance(error, (InputError, gr.Error))
+            outcome = "invalid" if known else "failed"
+            raise for_visitor(error) from error
         finally:
-            self._streams -= 1
+            self.line.inside -= 1
+            self._present.pop(task, None)  # type: ignore[arg-type]
+            if outcome == "answered":
+                seconds = time.monotonic() - request.arrived
+                if request.computed:
+                    self.line.answered(request.ahead, seconds)
+                self.metrics.latency.observe(seconds)
+            if outcome and current_example.get() is None:
+                self.metrics.ended(route.get(), outcome)
 
-    def _count(self, batch: int) -> None:
-        self.counters.requests += 1
-        self.counters.batches += 1
-        self.counters.items += 1
-        self.counters.largest_batch = max(self.counters.largest_batch, batch)
+    async def _key(self, inputs: tuple[Any, ...]) -> str | None:
+        """What is the same for equal requests, whatever their files are called."""
+        folders = (get_upload_folder(), "examples")
+        known = await digest_files(inputs, folders)
+        return digest((known, self._version))
 
-    def _example(self, key: bytes | None) -> int | None:
+    async def _answer(self, inputs: tuple[Any, ...], request: Visit) -> Any:
+        key = await self._key(inputs)
+        number = self._example(key)
+        with suppress(LookupError):
+            return await self._keep_or_get(number)
+        if key is None or not self.about.deterministic:
+            answer = await self._model.answer(inputs, request.arrived)
+        else:
+            with suppress(LookupError):
+                answer = await self._cache.get(key)
+                self.metrics.cache_hits.inc()
+                return answer
+            answer = await self._once(key, inputs, request.arrived)
+        request.computed = True
+        if number is not None:
+            await asyncio.to_thread(self._kept.put, number, answer)
+        return answer
+
+    async def _once(self, key: str, inputs: tuple[Any, ...], arrived: float) -> Any:
+        """The model's answer, computed once for all who ask the same now."""
+        flight = self._flights.get(key)
+        if flight is None:
+            flight = self._flights[key] = Flight(self._compute(key, inputs, arrived))
+        else:
+            self.metrics.shared.inc()
+        try:
+            return await flight.wait()
+        finally:
+            if flight.over and self._flights.get(key) is flight:
+                del self._flights[key]
+
+    async def _compute(self, key: str, inputs: tuple[Any, ...], arrived: float) -> Any:
+        answer = await self._model.answer(inputs, arrived)
+        await self._cache.put(key, answer)
+        return answer
+
+    async def _keep_or_get(self, number: int | None) -> Any:
+        """The kept answer to an example.
+
+        Raises:
+            LookupError: there is none.
+        """
+        if number is None or number not in self._kept:
+            raise LookupError(number)
+        return await asyncio.to_thread(self._kept.get, number)
+
+    def _example(self, key: str | None) -> int | None:
         """The number of the example that this request is, if it is one.
 
         Raises:
@@ -234,40 +250,71 @@ class Server:
         if key is None or number is None:
             return self._example_numbers.get(key) if key else None
         self._example_numbers[key] = number
-        if number in self._cache or not self._answers_ahead:
+        if number in self._kept or not self._answers_ahead:
             raise Learned
         return number
 
     @property
     def _answers_ahead(self) -> bool:
         # on ZeroGPU there is no visitor yet whose quota could pay
-        return runtime.cache_examples == "start" and not runtime.zero_gpu
+        return self.about.runtime.cache_examples == "start" and not ON_ZERO_GPU
 
-    def _know_examples(self, function: Callable[..., Any]) -> None:
+    async def _know_examples(self, function: Callable[..., Any]) -> None:
         """Learn to recognize the examples and, if asked to, answer them in advance."""
-        if runtime.cache_examples == "off":
+        if self.about.runtime.cache_examples == "off":
             return
         for number, row in enumerate(self.examples):
             current_example.set(number)
             try:
-                asyncio.run(run_through(function(*row)))
+                await run_through(function(*row))
             except Learned:
                 continue
             except Exception as error:  # noqa: BLE001  # never stops the start
                 log.warning("example %d has no kept answer: %s", number, error)
 
-    def _summarize(self) -> None:
+    async def _drop_leavers(self) -> None:
+        """Cancel the requests of visitors who have closed the page."""
+        while True:
+            await asyncio.sleep(LEAVERS_SECONDS)
+            for task, present in list(self._present.items()):
+                if not present():
+                    task.cancel()
+
+    async def _summarize(self) -> None:
         """One line a minute while there is traffic."""
         seen = 0
         while True:
-            time.sleep(60)
-            if self.counters.requests > seen:
-                seen = self.counters.requests
-                log.info(summary(self.counters))
+            await asyncio.sleep(SUMMARY_SECONDS)
+            if self.metrics.requests > seen:
+                seen = self.metrics.requests
+                log.info("%s", self.metrics)
 
 
 class Learned(BaseException):
     """Ends a request that was made only to learn which example it is."""
+
+
+class Flight:
+    """One computation and how many wait for it; when all have left, it is cancelled."""
+
+    def __init__(self, work: Any) -> None:
+        self._task = asyncio.ensure_future(work)
+        self._waiting = 0
+
+    @property
+    def over(self) -> bool:
+        """Whether it has ended or nobody waits any more."""
+        return self._task.done() or not self._waiting
+
+    async def wait(self) -> Any:
+        """Its result."""
+        self._waiting += 1
+        try:
+            return await asyncio.shield(self._task)
+        finally:
+            self._waiting -= 1
+            if not self._waiting:
+                self._task.cancel()  # nothing happens where it has ended
 
 
 async def run_through(answer: Any) -> None:
@@ -279,37 +326,19 @@ async def run_through(answer: Any) -> None:
         await answer
 
 
-def rows(results: Any, count: int) -> Sequence[Any]:
-    """One result per request, from a list of them or a tuple of lists, one per output.
-
-    Raises:
-        TypeError: a list has another length than `count`.
-    """
-    columns = results if isinstance(results, tuple) else (results,)
-    for column in columns:
-        if len(column) != count:
-            raise TypeError(
-                f"predict got {count} requests and returned {len(column)} results; it must "
-                "return a list with one result per request, or a tuple of such lists"
-            )
-    return columns[0] if len(columns) == 1 else list(zip(*columns))
+def as_files(answer: Any) -> Any:
+    """The answer with paths in place of pictures, as Gradio's components take them."""
+    folder = Path(get_upload_folder())
+    return replaced(
+        answer, lambda part: part.file(folder) if isinstance(part, Picture) else part
+    )
 
 
 def for_visitor(error: Exception) -> Exception:
     """The error that the visitor reads; an unforeseen one is logged and put plainly."""
     if isinstance(error, gr.Error):
         return error
-    if not isinstance(error, InputError):
+    if not isinstance(error, VisitorError):
         log.error("a request failed", exc_info=error)
-    sorry = TOO_LARGE if out_of_memory(error) else SORRY
-    message = str(error) if isinstance(error, InputError) else sorry
-    return gr.Error(html.escape(message), print_exception=False)
-
-
-def summary(counters: Counters) -> str:
-    """The counters as a sentence."""
-    return (
-        f"{counters.requests} requests ({counters.shared} shared, "
-        f"{counters.failed} failed, {counters.left} left) "
-        f"in {counters.batches} batches of up to {counters.largest_batch}"
-    )
+    text = str(error) if isinstance(error, VisitorError) else SORRY
+    return gr.Error(html.escape(text), print_exception=False)

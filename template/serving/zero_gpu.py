@@ -1,4 +1,8 @@
-"""ZeroGPU: a GPU only during a call, in its own process, on the visitor's quota."""
+"""ZeroGPU: a GPU only during a call, in its own process, on the visitor's quota.
+
+The platform's own package makes that process, so the model is loaded in the page's, and
+each request is a batch of its own.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,77 @@ import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
 from typing import Any
 
+from serving.batcher import as_exception, out_of_memory
+from serving.contract import Model, revision
+from serving.errors import TooLarge
+from serving.messages import About
+from serving.metrics import Metrics
+from serving.values import encode_pictures
+
 END = object()
 
 
-def on_gpu(task: Callable[..., Any], seconds: int) -> Callable[..., Any]:
-    """`task` as the platform runs it on a GPU, for which it asks `seconds` of quota."""
-    import spaces
+class ZeroGpu:
+    """Answers as `Processes` does, with the platform's GPU."""
 
-    return spaces.GPU(task, duration=seconds)
+    def __init__(self, metrics: Metrics) -> None:
+        import spaces
+
+        from serving.runtime import runtime
+
+        self._metrics = metrics
+        self._model = model = Model()
+        model.load()
+        self.about = About(
+            runtime, model.streams, model.deterministic, revision(runtime.model_id)
+        )
+        seconds = runtime.tier.gpu_seconds
+        if model.streams:
+            self._stream = spaces.GPU(in_own_loop(model.stream), duration=seconds)
+        else:
+            self._predict = spaces.GPU(model.predict, duration=seconds)
+
+    def start(self) -> None:
+        """Nothing is needed."""
+
+    def close(self) -> None:
+        """Release the model."""
+        self._model.unload()
+
+    async def answer(self, inputs: tuple[Any, ...], arrived: float) -> Any:
+        """The model's answer.
+
+        Raises:
+            Exception: what model.py or the platform raised.
+        """
+        prepared = await asyncio.to_thread(self._model.prepare, inputs)
+        try:
+            (result,) = await asyncio.to_thread(self._predict, [prepared.item])
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:
+            if out_of_memory(error):
+                raise TooLarge from error
+            raise as_exception(error) from None
+        self._metrics.streaming(1)
+        return await asyncio.to_thread(encode_pictures, result)
+
+    async def stream(
+        self, inputs: tuple[Any, ...], arrived: float
+    ) -> AsyncGenerator[Any, None]:
+        """The model's answer bit by bit; each value replaces the one before."""
+        self._metrics.streaming(1)
+        values, value = self._stream(inputs), None
+        try:
+            while value is not END:
+                # threads inherit the context by which the platform knows the visitor
+                step = asyncio.ensure_future(asyncio.to_thread(next, values, END))
+                value = await asyncio.shield(step)
+                if value is not END:
+                    yield value
+        finally:
+            await asyncio.wait([step])  # who left may have left in the middle of it
+            await asyncio.to_thread(values.close)
 
 
 def in_own_loop(
@@ -34,12 +101,3 @@ def in_own_loop(
             loop.close()
 
     return run
-
-
-async def in_thread(values: Iterator[Any]) -> AsyncGenerator[Any, None]:
-    """Iterate without blocking the event loop.
-
-    Threads inherit the context by which the platform knows the visitor.
-    """
-    while (value := await asyncio.to_thread(next, values, END)) is not END:
-        yield value

@@ -9,6 +9,7 @@ from serving.batcher import similar
 from serving.errors import InputError
 from serving.runtime import runtime
 
+DETERMINISTIC = True  # equal inputs give equal answers, which may be kept
 MAX_CHARACTERS = 20_000
 
 Pair = tuple[list[int], list[int]]
@@ -38,6 +39,11 @@ def prepare(first: str, second: str) -> Pair:
     return one, other
 
 
+def cost(pair: Pair) -> int:
+    """Tokens of one pair; pairs of similar length share a batch."""
+    return sum(map(len, pair))
+
+
 @torch.inference_mode()
 def predict(batch: list[Pair]) -> list[float]:
     """Compare a batch of tokenized pairs."""
@@ -49,7 +55,7 @@ def embed(texts: list[list[int]]) -> torch.Tensor:
     """Embed texts, shape (texts, width), in passes of texts of similar length."""
     vectors = torch.empty(len(texts), model.config.hidden_size)
     lengths = [len(tokens) for tokens in texts]
-    for indices in similar(lengths, runtime.tier.max_batch_tokens, len(texts)):
+    for indices in similar(lengths, runtime.tier.max_batch_cost, len(texts)):
         chosen = [{"input_ids": texts[index]} for index in indices]
         inputs = tokenizer.pad(chosen, return_tensors="pt").to(runtime.device)
         states = model(**inputs).last_hidden_state.float()

@@ -20,6 +20,8 @@ from serving.runtime import runtime
 MAX_CHARACTERS = 20_000  # of one message
 MAX_PROMPT_TOKENS = 1536  # older messages are left out beyond it
 MAX_NEW_TOKENS = 512
+MAX_TEMPERATURE = 2.0
+STOP: tuple[str, ...] = ()  # texts that end an answer, beside the model's own tokens
 PAGE_TOKENS = 64  # of the cache of keys and values, which is handed out in pages
 
 tokenizer: Any
@@ -61,7 +63,7 @@ def manager() -> Any:
                 num_blocks=runtime.tier.max_batch_size
                 * -(-(MAX_PROMPT_TOKENS + MAX_NEW_TOKENS) // PAGE_TOKENS),
                 max_batch_tokens=max(
-                    runtime.tier.max_batch_tokens, runtime.tier.max_batch_size
+                    runtime.tier.max_batch_cost, runtime.tier.max_batch_size
                 ),
                 max_requests_per_batch=runtime.tier.max_batch_size,
                 use_cuda_graph=False,
@@ -76,6 +78,8 @@ async def stream(
     conversation: list[dict[str, Any]], max_new_tokens: int, temperature: float
 ) -> AsyncIterator[str]:
     """Answer one conversation; each value is the answer so far."""
+    if not 0 <= temperature <= MAX_TEMPERATURE:
+        raise InputError(f"The temperature must be between 0 and {MAX_TEMPERATURE:g}.")
     prompt = await asyncio.to_thread(tokenize, conversation)
     name = uuid.uuid4().hex
     outputs: asyncio.Queue[Any] = asyncio.Queue()
@@ -99,12 +103,30 @@ async def stream(
             if output.error:
                 raise RuntimeError(output.error)
             text = tokenizer.decode(output.generated_tokens, skip_special_tokens=True)
+            text, stopped = until_stop(text)
             half = text.endswith("\N{REPLACEMENT CHARACTER}")  # of a longer character
-            if finished or not half:
+            if finished or stopped or not half:
                 yield text
+            if stopped:
+                return
     finally:
         if not finished:
             batch.cancel_request(name)
+
+
+def until_stop(text: str) -> tuple[str, bool]:
+    """`text` up to the first of STOP, and whether there is one.
+
+    The beginning of one at the end is left out until it is clear what it becomes.
+    """
+    places = [text.find(stop) for stop in STOP if stop in text]
+    if places:
+        return text[: min(places)], True
+    for stop in STOP:
+        for length in range(len(stop) - 1, 0, -1):
+            if text.endswith(stop[:length]):
+                return text[:-length], False
+    return text, False
 
 
 def tokenize(conversation: list[dict[str, Any]]) -> list[int]:

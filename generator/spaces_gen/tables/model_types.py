@@ -38,6 +38,7 @@ class ModelType:
     requirements: tuple[str, ...]
     api_arguments: str
     batches_by: str
+    parallel: bool
     estimate: Estimate
 
 

@@ -1,0 +1,501 @@
+"""The model's processes, as the page's process sees them.
+
+A process that ends by itself (killed for memory, a crash) or does not finish a call
+within the time limit is replaced; the page stays up meanwhile:
+
+- what waited is given to another process or to the new one;
+- the requests of the call that it was in are tried once more, each on its own, so that
+  the one that did it takes no other along;
+- a call that took too long is not tried again, and neither is a stream that has begun.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+import logging
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from serving.errors import (
+    InputError,
+    ModelError,
+    Restarted,
+    TookTooLong,
+    TooLarge,
+    Unavailable,
+)
+from serving.messages import (
+    About,
+    Alive,
+    Ask,
+    AskStream,
+    Cancel,
+    Chunk,
+    Done,
+    Failed,
+    Hung,
+    Result,
+    Starting,
+    Stop,
+)
+from serving.metrics import Metrics
+
+log = logging.getLogger("space")
+
+FOLDER = Path(__file__).parent.parent
+STOP_SECONDS = 10
+SILENT_SECONDS = 60  # a process that says nothing for longer is stuck
+LONGEST_PAUSE = 60  # in seconds, between two attempts to start a process
+GIVE_UP_AFTER = 3  # failed attempts to start; then visitors are told at once
+
+
+@dataclass(eq=False)
+class Request:
+    """One request until it is answered."""
+
+    inputs: tuple[Any, ...]
+    stream: bool
+    arrived: float  # at the Space
+    # of a stream all values, of others one; an exception ends both
+    values: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
+    asked: float = field(default_factory=time.monotonic)
+    started: bool = False
+    alone: bool = False  # a process ended when it was computed: one such at a time
+
+
+@dataclass
+class Call:
+    """A worker's call of the model."""
+
+    numbers: list[int]
+    since: float
+
+
+class Process:
+    """One process with a copy of the model.
+
+    Args:
+        environment: variables beside those of this process.
+        max_batch_size: at most; 0 for that of the row.
+    """
+
+    def __init__(self, environment: dict[str, str], max_batch_size: int = 0) -> None:
+        command = [sys.executable, "-m", "serving.worker", str(max_batch_size)]
+        self._popen = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            cwd=FOLDER,
+            env={**os.environ, **environment},
+        )
+        self._outgoing: deque[Any] = deque()
+        self._wake = threading.Event()
+        self.requests: dict[int, Request] = {}
+        self.calls: dict[int, Call] = {}
+        self.heard = time.monotonic()
+        self.out_of_memory = 0
+        self.hung = False  # why it was ended
+        self.about = self._load()
+
+    def _load(self) -> About:
+        """Wait until the model is loaded.
+
+        Raises:
+            ModelError: it cannot be loaded; the log says why.
+        """
+        try:
+            about = self._receive()
+        except ModelError:
+            self.kill()
+            raise
+        assert isinstance(about, About)
+        return about
+
+    def _receive(self) -> Any:
+        """The next message.
+
+        Raises:
+            ModelError: the process has ended.
+        """
+        assert self._popen.stdout is not None
+        try:
+            return pickle.load(self._popen.stdout)
+        except (EOFError, OSError, pickle.UnpicklingError) as error:
+            raise ModelError from error
+
+    def listen(self, hear: Callable[[Process, Any], None]) -> None:
+        """Call `hear` with each message, and with None at the end, from a thread."""
+        threading.Thread(target=self._listen, args=(hear,), daemon=True).start()
+        threading.Thread(target=self._write, daemon=True).start()
+
+    def _listen(self, hear: Callable[[Process, Any], None]) -> None:
+        with contextlib.suppress(ModelError):
+            while True:
+                hear(self, self._receive())
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(STOP_SECONDS)
+        self.kill()
+        hear(self, None)
+
+    def send(self, message: Any) -> None:
+        """Send `message` soon; this never waits, even for a process that is stuck."""
+        self._outgoing.append(message)
+        self._wake.set()
+
+    def _write(self) -> None:
+        assert self._popen.stdin is not None
+        while True:
+            self._wake.wait()
+            self._wake.clear()
+            try:
+                while self._outgoing:
+                    self._popen.stdin.write(self._outgoing.popleft())
+                self._popen.stdin.flush()
+            except (OSError, ValueError):  # it has ended, which the listener notices
+                return
+
+    def kill(self) -> None:
+        """End it now."""
+        self._popen.kill()
+        self._popen.wait()
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Let it finish what it computes, then end it."""
+        self.send(pickle.dumps(Stop()))
+        try:
+            self._popen.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.kill()
+
+    @property
+    def computing(self) -> set[int]:
+        """Numbers of the requests that it computes right now."""
+        numbers = {number for call in self.calls.values() for number in call.numbers}
+        return numbers & set(self.requests)
+
+    @property
+    def killed(self) -> bool:
+        """Whether somebody else killed it; most likely the system, for memory."""
+        return not self.hung and self._popen.returncode == -signal.SIGKILL
+
+    @property
+    def fate(self) -> str:
+        """Why it ended, for the log."""
+        code = self._popen.returncode
+        if self.hung:
+            return "did not answer in time"
+        if self.killed:
+            return "was killed, probably for memory"
+        return f"ended with exit code {code}"  # below 0 by a signal
+
+
+class Processes:
+    """Hands requests to the processes and keeps them running.
+
+    Raises:
+        ModelError: the model cannot be loaded.
+    """
+
+    def __init__(self, metrics: Metrics) -> None:
+        self._metrics = metrics
+        self._numbers = itertools.count()
+        self._waiting: deque[tuple[int, Request]] = deque()  # while no process is there
+        self._quarantine: deque[tuple[int, Request]] = deque()
+        self._closed = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._max_batch_size = 0
+        self._failed_starts = 0
+        self._restarting: set[asyncio.Task[None]] = set()
+        first = Process({})
+        self.about = first.about
+        runtime = self.about.runtime
+        self._environments: list[dict[str, str]] = [{}]
+        if runtime.processes > 1:
+            self._environments = [
+                {"CUDA_VISIBLE_DEVICES": gpu, "TIER": runtime.tier.flavor}
+                for gpu in visible_gpus(runtime.processes)
+            ]
+        others = [Process(environment) for environment in self._environments[1:]]
+        self._slots: list[Process | None] = [first, *others]
+
+    def start(self) -> None:
+        """Serve in the running event loop."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+            for process in self._slots:
+                if process is not None:
+                    process.listen(self._hear)
+            self._watching = asyncio.ensure_future(self._watch())
+
+    def close(self) -> None:
+        """Let the processes finish what they compute, then end them."""
+        self._closed = True
+        for process in self._slots:
+            if process is not None:
+                if self._loop is None:
+                    process.kill()
+                else:
+                    process.stop()
+
+    async def answer(self, inputs: tuple[Any, ...], arrived: float) -> Any:
+        """The model's answer.
+
+        Raises:
+            InputError, TooLarge, ModelError: there is none.
+        """
+        request = Request(inputs, False, arrived)
+        with self._asked(request):
+            value = await request.values.get()
+            if isinstance(value, Exception):
+                raise value
+            return value
+
+    async def stream(
+        self, inputs: tuple[Any, ...], arrived: float
+    ) -> AsyncGenerator[Any, None]:
+        """The model's answer bit by bit; each value replaces the one before.
+
+        Raises:
+            InputError, TooLarge, ModelError: it ends early.
+        """
+        request = Request(inputs, True, arrived)
+        with self._asked(request):
+            while not isinstance(value := await request.values.get(), Result):
+                if isinstance(value, Exception):
+                    raise value
+                while not request.values.empty():  # only the latest counts
+                    later = request.values.get_nowait()
+                    if isinstance(later, (Result, Exception)):
+                        request.values.put_nowait(later)
+                        break
+                    value = later
+                yield value
+
+    @contextlib.contextmanager
+    def _asked(self, request: Request) -> Any:
+        """Send the request; take it back if whoever asked leaves early."""
+        self.start()
+        number = next(self._numbers)
+        self._send(number, request)
+        try:
+            yield
+        finally:
+            for process in self._slots:
+                if process is not None and process.requests.pop(number, None):
+                    process.send(pickle.dumps(Cancel(number)))
+            for line in (self._waiting, self._quarantine):
+                with contextlib.suppress(ValueError):
+                    line.remove((number, request))
+            if request.alone:
+                self._send_next_alone()
+
+    def _send(self, number: int, request: Request) -> None:
+        """Give the request to the process with the fewest."""
+        ready = [process for process in self._slots if process is not None]
+        if not ready:
+            if self._closed or self._failed_starts >= GIVE_UP_AFTER:
+                request.values.put_nowait(Unavailable())
+            else:
+                self._waiting.append((number, request))
+            return
+        process = min(ready, key=lambda process: len(process.requests))
+        if request.stream:
+            message: Any = AskStream(number, request.inputs)
+        else:
+            message = Ask(number, request.inputs, request.alone)
+        try:
+            data = pickle.dumps(message, protocol=5)
+        except Exception as error:  # pickling runs the input's own code
+            log.error("an input cannot be passed on to the model", exc_info=error)
+            request.values.put_nowait(ModelError())
+            return
+        if not process.requests:
+            process.heard = time.monotonic()
+        request.asked = time.monotonic()
+        process.requests[number] = request
+        process.send(data)
+
+    def _send_next_alone(self) -> None:
+        """One request at a time of those that may have ended a process."""
+        ready = [process for process in self._slots if process is not None]
+        at_work = any(
+            one.alone for process in ready for one in process.requests.values()
+        )
+        if ready and self._quarantine and not at_work:
+            self._send(*self._quarantine.popleft())
+
+    def _hear(self, process: Process, message: Any) -> None:
+        """Called by a process's thread."""
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # the loop is closed, the page is gone
+            self._loop.call_soon_threadsafe(self._receive, process, message)
+
+    def _receive(self, process: Process, message: Any) -> None:
+        process.heard = time.monotonic()
+        if message is None:
+            self._ended(process)
+        elif isinstance(message, Starting):
+            process.calls[message.worker] = Call(message.numbers, process.heard)
+            for number in message.numbers:
+                if number in process.requests:
+                    self._begins(process, process.requests[number])
+        elif isinstance(message, Done):
+            process.calls.pop(message.worker, None)
+            self._metrics.computed(message.items, message.seconds)
+        elif isinstance(message, Alive):
+            self._metrics.out_of_memory.inc(
+                message.out_of_memory - process.out_of_memory
+            )
+            process.out_of_memory = message.out_of_memory
+        elif isinstance(message, Hung):
+            self._end_hung(process, message.numbers)
+        elif (request := process.requests.get(message.number)) is not None:
+            self._answered(process, request, message)
+
+    def _answered(self, process: Process, request: Request, message: Any) -> None:
+        if isinstance(message, Chunk):
+            self._begins(process, request)
+            request.asked = process.heard  # the time limit is between two chunks
+            request.values.put_nowait(message.value)
+            return
+        del process.requests[message.number]
+        if isinstance(message, Failed):
+            request.values.put_nowait(as_error(message))
+        else:
+            request.values.put_nowait(message if request.stream else message.value)
+
+    def _begins(self, process: Process, request: Request) -> None:
+        if not request.started:
+            request.started = True
+            self._metrics.queue_wait.observe(time.monotonic() - request.arrived)
+            if request.stream:
+                streams = sum(
+                    one.stream and one.started for one in process.requests.values()
+                )
+                self._metrics.streaming(streams)
+
+    async def _watch(self) -> None:
+        """End processes that are stuck."""
+        limit = self.about.runtime.tier.time_limit
+        while not self._closed:
+            await asyncio.sleep(min(1, limit / 4))
+            now = time.monotonic()
+            for process in filter(None, list(self._slots)):
+                overdue = [
+                    number
+                    for call in process.calls.values()
+                    if now - call.since > limit
+                    for number in call.numbers
+                    if number in process.requests
+                ]
+                overdue += [
+                    number
+                    for number, request in process.requests.items()
+                    if request.stream and now - request.asked > limit
+                ]
+                silent = now - process.heard > max(limit, SILENT_SECONDS)
+                if silent and process.requests:
+                    overdue += process.requests
+                if overdue:
+                    self._end_hung(process, overdue)
+
+    def _end_hung(self, process: Process, numbers: list[int]) -> None:
+        """Tell those concerned, and end the process; the listener notices."""
+        process.hung = True
+        for number in numbers:
+            if number in process.requests:
+                process.requests.pop(number).values.put_nowait(TookTooLong())
+        threading.Thread(target=process.kill, daemon=True).start()
+
+    def _ended(self, process: Process) -> None:
+        """A process is gone: share out its requests and start another one."""
+        if self._closed or process not in self._slots:
+            for request in process.requests.values():
+                request.values.put_nowait(Unavailable())
+            return
+        slot = self._slots.index(process)
+        self._slots[slot] = None
+        log.error("the model's process %s; starting another one", process.fate)
+        self._metrics.restarts.inc()
+        suspects = self._suspects(process)
+        if process.killed and suspects:
+            largest = max(
+                (len(call.numbers) for call in process.calls.values()), default=1
+            )
+            self._max_batch_size = max(1, largest // 2)
+        orphans, process.requests = process.requests, {}
+        for number, request in orphans.items():
+            if request.stream or suspects == {number}:
+                request.values.put_nowait(Restarted())
+            elif number in suspects or request.alone:
+                request.alone = True
+                self._quarantine.append((number, request))
+            else:
+                self._send(number, request)
+        restart = asyncio.ensure_future(self._restart(slot))
+        self._restarting.add(restart)
+        restart.add_done_callback(self._restarting.discard)
+
+    def _suspects(self, process: Process) -> set[int]:
+        """The requests that may have ended the process, as few as can be told."""
+        if process.hung:  # those who did have been told
+            return set()
+        alone = {number for number, one in process.requests.items() if one.alone}
+        computing = process.computing
+        return computing & alone or computing or alone or set(process.requests)
+
+    async def _restart(self, slot: int) -> None:
+        pause = 1.0
+        while not self._closed:
+            try:
+                process = await asyncio.to_thread(
+                    Process, self._environments[slot], self._max_batch_size
+                )
+            except ModelError:
+                self._failed_starts += 1
+                if self._failed_starts == GIVE_UP_AFTER:
+                    for _, request in (*self._waiting, *self._quarantine):
+                        request.values.put_nowait(Unavailable())
+                log.error("the model cannot be started, trying again in %d s", pause)
+                await asyncio.sleep(pause)
+                pause = min(2 * pause, LONGEST_PAUSE)
+                continue
+            if self._closed:
+                process.kill()
+                return
+            self._failed_starts = 0
+            self._slots[slot] = process
+            process.listen(self._hear)
+            log.info("the model is back")
+            while self._waiting:
+                self._send(*self._waiting.popleft())
+            self._send_next_alone()
+            return
+
+
+def visible_gpus(count: int) -> list[str]:
+    """Names of the first GPUs that this process may use."""
+    named = [
+        name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name
+    ]
+    return (named or [str(number) for number in range(count)])[:count]
+
+
+def as_error(failed: Failed) -> Exception:
+    """The exception that stands for what the model's process reported."""
+    if failed.kind == "input":
+        return InputError(failed.text)
+    return TooLarge() if failed.kind == "memory" else ModelError()

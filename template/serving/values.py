@@ -1,0 +1,140 @@
+"""Answers on their way: as they travel, as Gradio takes them, and as JSON."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from PIL import Image
+
+PLAIN = {type(None), bool, int, float, str}  # what JSON holds as it is
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A picture, encoded where it was made, so that the page's process need not do it."""
+
+    png: bytes
+
+    @property
+    def uri(self) -> str:
+        """As text, for JSON."""
+        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+
+    def file(self, folder: Path) -> str:
+        """Path of a file in `folder` that holds it; equal pictures share one."""
+        name = hashlib.sha256(self.png).hexdigest()
+        path = folder / name / "image.png"
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(self.png)
+        return str(path)
+
+
+def is_plain(values: Iterable[Any]) -> bool:
+    """Whether JSON holds all `values` as they are; quick, for long lists of numbers."""
+    return set(map(type, values)) <= PLAIN
+
+
+def holds_picture(value: Any) -> bool:
+    """Whether `value` is a picture or has one inside."""
+    if isinstance(value, (list, tuple)) and is_plain(value):
+        return False
+    if isinstance(value, (list, tuple)):
+        return any(map(holds_picture, value))
+    if isinstance(value, dict):
+        return any(map(holds_picture, value.values()))
+    return isinstance(value, (Image.Image, Picture))
+
+
+def encode_pictures(value: Any) -> Any:
+    """`value` with its pictures as PNG."""
+
+    def encode(part: Any) -> Any:
+        if not isinstance(part, Image.Image):
+            return part
+        data = io.BytesIO()
+        part.save(data, "PNG", compress_level=1)
+        return Picture(data.getvalue())
+
+    return replaced(value, encode)
+
+
+def replaced(value: Any, replace: Callable[[Any], Any]) -> Any:
+    """`value` with `replace` applied to all that is no list, tuple or dict."""
+    if isinstance(value, list):
+        if is_plain(value):
+            return value
+        return [replaced(item, replace) for item in value]
+    if isinstance(value, tuple):
+        items = [replaced(item, replace) for item in value]
+        return type(value)(*items) if hasattr(value, "_fields") else tuple(items)
+    if isinstance(value, dict):
+        return {key: replaced(item, replace) for key, item in value.items()}
+    return replace(value)
+
+
+def to_entry(value: Any, keep: Callable[[bytes], str]) -> dict[str, Any]:
+    """`value` as what JSON can hold and `from_entry` reads back without a difference.
+
+    Args:
+        keep: stores a PNG and returns a name for it.
+
+    Raises:
+        TypeError: the value holds something that JSON cannot.
+    """
+    if isinstance(value, Picture):
+        return {"picture": keep(value.png)}
+    if isinstance(value, list) and is_plain(value):
+        return {"plain": value}
+    if isinstance(value, (list, tuple)):
+        kind = "tuple" if isinstance(value, tuple) else "list"
+        return {kind: [to_entry(item, keep) for item in value]}
+    if isinstance(value, dict):
+        items = value.items()
+        return {
+            "dict": [[to_entry(key, keep), to_entry(one, keep)] for key, one in items]
+        }
+    if value is None or isinstance(value, (str, int, float)):
+        return {"value": value}
+    raise TypeError(f"{type(value).__name__} cannot be kept")
+
+
+def from_entry(entry: dict[str, Any], fetch: Callable[[str], bytes]) -> Any:
+    """The value that `to_entry` wrote; `fetch` finds the PNG of a name."""
+    ((kind, content),) = entry.items()
+    if kind == "picture":
+        return Picture(fetch(content))
+    if kind == "dict":
+        return {
+            from_entry(key, fetch): from_entry(item, fetch) for key, item in content
+        }
+    if kind in ("value", "plain"):
+        return content
+    return {"list": list, "tuple": tuple}[kind](
+        from_entry(item, fetch) for item in content
+    )
+
+
+def as_json(value: Any) -> Any:
+    """`value` as what JSON can hold; pictures become data URIs.
+
+    Raises:
+        TypeError: it holds something else.
+    """
+
+    def convert(part: Any) -> Any:
+        if isinstance(part, Picture):
+            return part.uri
+        if part is None or isinstance(part, (str, int, float)):
+            return part
+        if hasattr(part, "tolist"):  # of NumPy
+            return part.tolist()
+        raise TypeError(f"{type(part).__name__} cannot be written as JSON")
+
+    return replaced(value, convert)
