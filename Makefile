@@ -21,8 +21,9 @@ lint: .venv/dev ## format, lint and types of the project itself
 	$(RUN)/ruff check .
 	$(RUN)/mypy
 
-bench: .venv/dev ## measure the rendered Space beside plain Gradio; results go to benchmarks/results
-	$(RUN)/python benchmarks/queue_throughput.py
+bench: .venv/bench ## measure the rendered Space beside what else there is; results go to benchmarks/results
+	for workload in embedding digits chat speech; do $(RUN)/python benchmarks/compare.py $$workload; done
+	$(RUN)/python benchmarks/starting.py
 
 tables: .venv/dev ## recompute the estimates after a change of a table
 	$(RUN)/python -m spaces_gen.estimate
@@ -45,4 +46,13 @@ tables: .venv/dev ## recompute the estimates after a change of a table
 		&& command -v redis-server >/dev/null \
 		|| (apt-get update -q && apt-get install -y -q --no-install-recommends chromium redis-server) \
 		|| echo "The tests need Chromium and redis-server: please install them."
+	@touch $@
+
+# LitServe and BentoML have an environment of their own, which sees the packages of the first.
+.venv/bench: .venv/dev
+	$(RUN)/python -m pip install --quiet -e '.[bench]'
+	$(PYTHON) -m venv .venv-bench
+	$(RUN)/python -c "import sysconfig; print(sysconfig.get_path('purelib'))" \
+		> "$$(.venv-bench/bin/python -c "import sysconfig; print(sysconfig.get_path('purelib'))")/first.pth"
+	.venv-bench/bin/python -m pip install --quiet litserve==0.2.19 bentoml==1.4.39
 	@touch $@

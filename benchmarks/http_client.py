@@ -33,7 +33,8 @@ class Connection:
         Raises:
             ValueError: the status is not 200.
         """
-        status, length = await self._send("POST" if body is not None else "GET", path, body)
+        method = "POST" if body is not None else "GET"
+        status, length = await self._send(method, path, body, "text/event-stream")
         if status != 200:
             raise ValueError(b"".join([part async for part in self._body(length)]))
         rest = b""
@@ -49,7 +50,9 @@ class Connection:
             self._writer.close()
             self._reader = self._writer = None
 
-    async def _send(self, method: str, path: str, body: Any) -> tuple[int, int | None]:
+    async def _send(
+        self, method: str, path: str, body: Any, accept: str = "*/*"
+    ) -> tuple[int, int | None]:
         if isinstance(body, tuple):  # content type, content
             kind, content = body
         else:
@@ -59,7 +62,7 @@ class Connection:
             )
         head = (
             f"{method} {path} HTTP/1.1\r\nhost: {self._host}:{self._port}\r\n"
-            f"accept: {'text/event-stream' if method == 'GET' else '*/*'}\r\n"
+            f"accept: {accept}\r\n"
             f"content-type: {kind}\r\ncontent-length: {len(content)}\r\n\r\n"
         )
         if self._writer is None or self._writer.is_closing():

@@ -34,7 +34,7 @@ SWITCHES = [
     "--disable-sync",
 ]
 ANSWER_MS = 15_000
-EXAMPLES = ".gallery-item, button.example"  # the page loads them last
+EXAMPLES = ".gallery-item, button.example, .tr-body"  # the page loads them last
 
 
 @contextmanager

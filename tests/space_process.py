@@ -12,9 +12,21 @@ import time
 import urllib.request
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
+
+from prometheus_client.parser import text_string_to_metric_families
 
 START_SECONDS = 120
 STOP_SECONDS = 30
+
+
+class Summary(NamedTuple):
+    """The last line of a Space's log; `counts` says how many were invalid, failed, shared ..."""
+
+    requests: int
+    counts: dict[str, int]
+    batches: int
+    largest: int
 
 
 def free_port() -> int:
@@ -95,11 +107,25 @@ class RunningSpace:
                 self.process.wait()
         return self.process.returncode
 
-    def batches(self) -> tuple[int, int]:
-        """Requests and the largest batch, by the summary that the stopped Space logged."""
-        found = re.search(r"stopped; (\d+) requests .* batches of up to (\d+)", self.log)
+    def summary(self) -> Summary:
+        """What the stopped Space logged about its requests."""
+        form = r"stopped; (\d+) requests \((.*)\) in (\d+) batches of up to (\d+)$"
+        found = re.search(form, self.log, re.MULTILINE)
         assert found, self.log[-4000:]
-        return int(found[1]), int(found[2])
+        details = [part.split(" ", 1) for part in found[2].split(", ")]
+        counts = {what: int(count) for count, what in details}
+        return Summary(int(found[1]), counts, int(found[3]), int(found[4]))
+
+    def counted(self, name: str, **labels: str) -> float:
+        """One of the numbers at /metrics; 0 where there is none yet."""
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=30) as answer:
+            families = text_string_to_metric_families(answer.read().decode())
+            return sum(
+                sample.value
+                for family in families
+                for sample in family.samples
+                if sample.name == name and labels.items() <= sample.labels.items()
+            )
 
     def _answers(self) -> bool:
         try:

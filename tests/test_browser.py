@@ -157,8 +157,9 @@ def test_text_classification(
         refuse(browser, space, TAG, f"No tags: {TAG}")
         check_on_phone(browser, space, "text-classification")
         space.stop()
-        requests, _ = space.batches()
-        assert requests == len(examples) + 1  # in advance, and the one that was typed
+        summary = space.summary()
+        assert summary.batches == len(examples) + 1  # in advance, and the one that was typed
+        assert (summary.requests, summary.counts["invalid"]) == (4, 2)
 
 
 def refuse(browser: Browser, space: RunningSpace, text: str, complaint: str) -> None:

@@ -14,10 +14,7 @@ from space_process import RunningSpace
 
 # as it would be given to gr.Interface(..., batch=True): lists in, a tuple of lists out
 BATCH_FUNCTION = """
-import threading
 import time
-
-calls = []
 
 
 def load():
@@ -25,7 +22,6 @@ def load():
 
 
 def predict(texts):
-    calls.append(len(texts))
     print("batch", texts, flush=True)
     time.sleep(0.3)
     if "poison" in texts:
@@ -38,17 +34,28 @@ def predict(texts):
 def unload():
     print("unloaded", flush=True)
 """
+OPTED_IN = f"{BATCH_FUNCTION}\n\nDETERMINISTIC = True\n"
+
+
+def space_with(rendered: Callable[..., Path], folder: Path, model: str) -> RunningSpace:
+    """A Space with a model.py of its own."""
+    shutil.copytree(rendered(model_type="text-classification"), folder / "space")
+    (folder / "space" / "model.py").write_text(model, encoding="utf-8")
+    return RunningSpace(folder / "space", CACHE_EXAMPLES="off")
 
 
 @pytest.fixture(scope="module")
 def running(
     rendered: Callable[..., Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RunningSpace]:
-    space = tmp_path_factory.mktemp("contract") / "space"
-    shutil.copytree(rendered(model_type="text-classification"), space)
-    (space / "model.py").write_text(BATCH_FUNCTION, encoding="utf-8")
-    with RunningSpace(space, CACHE_EXAMPLES="off") as process:
+    with space_with(rendered, tmp_path_factory.mktemp("contract"), BATCH_FUNCTION) as process:
         yield process
+
+
+def computed(space: RunningSpace, text: str) -> int:
+    """How often the model got this text, by what it printed."""
+    lines = [line for line in space.log.splitlines() if line.startswith("batch [")]
+    return sum(line.count(repr(text)) for line in lines)
 
 
 def test_a_gradio_batch_function_serves_and_fails_only_the_culprits(running: RunningSpace) -> None:
@@ -63,12 +70,39 @@ def test_a_gradio_batch_function_serves_and_fails_only_the_culprits(running: Run
         assert "secret" not in str(caught.value)
 
 
-def test_equal_requests_at_the_same_time_are_computed_once(running: RunningSpace) -> None:
-    client = Client(running.url, verbose=False, max_workers=100)
-    jobs = [client.submit("the same", api_name="/predict") for _ in range(8)]
-    assert {job.result(timeout=60)["label"] for job in jobs} == {"the same"}
-    computed = [line for line in running.log.splitlines() if "'the same'" in line]
-    assert 1 <= len(computed) < 8
+def ask_together(space: RunningSpace, text: str, count: int) -> None:
+    """Ask the same `count` times at once, and check the answers."""
+    client = Client(space.url, verbose=False, max_workers=100)
+    jobs = [client.submit(text, api_name="/predict") for _ in range(count)]
+    assert {job.result(timeout=60)["label"] for job in jobs} == {text}
+
+
+def test_equal_requests_are_all_computed_unless_model_py_says_that_answers_are_equal(
+    running: RunningSpace,
+) -> None:
+    ask_together(running, "the same", 8)
+    ask_together(running, "the same", 1)
+    assert computed(running, "the same") == 9
+
+
+def test_where_model_py_says_so_equal_requests_are_computed_once(
+    rendered: Callable[..., Path], tmp_path: Path
+) -> None:
+    """At the same time and later; and who fails is tried again."""
+    with space_with(rendered, tmp_path, OPTED_IN) as space:
+        ask_together(space, "the same", 8)
+        ask_together(space, "the same", 1)
+        assert computed(space, "the same") == 1
+        ask_together(space, "another", 1)
+        client = Client(space.url, verbose=False)
+        for _ in range(2):
+            with pytest.raises(AppError, match="Something went wrong"):
+                client.predict("poison", api_name="/predict")
+        assert (computed(space, "another"), computed(space, "poison")) == (1, 2)
+        assert space.stop() == 0
+        requests, counts, batches, largest = space.summary()
+    assert (requests, counts["failed"], batches, largest) == (12, 2, 2, 1)
+    assert (counts["shared"] + counts["from the cache"], counts["shared"] > 0) == (8, True)
 
 
 def test_a_request_that_is_too_large_is_refused(running: RunningSpace) -> None:
@@ -96,5 +130,15 @@ def test_closed_doors(running: RunningSpace) -> None:
 
 
 def test_it_stops_cleanly(running: RunningSpace) -> None:
+    before = {
+        outcome: running.counted("space_requests_total", outcome=outcome)
+        for outcome in ("answered", "invalid", "failed", "refused", "left")
+    }
     assert running.stop() == 0
     assert "unloaded" in running.log
+    requests, counts, batches, largest = running.summary()
+    assert requests == sum(before.values()) > 0
+    for outcome in ("invalid", "failed", "refused", "left"):
+        assert counts[outcome] == before[outcome]
+    assert batches >= 1
+    assert largest > 1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import io
 import json
 import logging
 import os
@@ -12,8 +14,9 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -23,7 +26,8 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "template"))
 
 from serving.card import Card, read_card
 from serving.digest import digest
-from serving.examples import CACHE, ExampleCache, load_examples
+from serving.examples import CACHE, ExampleCache, code_hash, load_examples
+from serving.values import Picture, as_json, encode_pictures, from_entry, holds_picture, to_entry
 
 TEMPLATE = Path(__file__).parent.parent / "template"
 IN_A_FOLDER = settings(
@@ -31,30 +35,46 @@ IN_A_FOLDER = settings(
 )
 
 
-def picture(mode: str, data: bytes) -> Image.Image:
-    """A picture of three times two pixels."""
+def drawn(mode: str, data: bytes) -> Image.Image:
+    """A picture of three times two pixels, as a model draws it."""
     wanted = len(Image.new(mode, (3, 2)).tobytes())
     return Image.frombytes(mode, (3, 2), (data * wanted)[:wanted])
 
 
-PICTURES = st.builds(
-    picture, st.sampled_from(["1", "L", "LA", "RGB", "RGBA", "I;16"]), st.binary(min_size=1)
+def picture(mode: str, data: bytes) -> Picture:
+    """The same as it travels."""
+    encoded: Picture = encode_pictures(drawn(mode, data))
+    return encoded
+
+
+DRAWN = st.builds(
+    drawn, st.sampled_from(["1", "L", "LA", "RGB", "RGBA", "I;16"]), st.binary(min_size=1)
 )
+PICTURES = DRAWN.map(encode_pictures)
 PLAIN = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text())
 HASHABLE = st.recursive(PLAIN, lambda inner: st.tuples(inner, inner), max_leaves=3)
-ANSWERS = st.recursive(
-    st.one_of(PLAIN, PICTURES),
-    lambda inner: st.one_of(
-        st.lists(inner), st.lists(inner).map(tuple), st.dictionaries(HASHABLE, inner)
-    ),
-    max_leaves=12,
-)
+
+
+def answers(*leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Lists, tuples and dicts of these leaves, nested."""
+    return st.recursive(
+        st.one_of(*leaves),
+        lambda inner: st.one_of(
+            st.lists(inner), st.lists(inner).map(tuple), st.dictionaries(HASHABLE, inner)
+        ),
+        max_leaves=12,
+    )
+
+
+ANSWERS = answers(PLAIN, PICTURES)
 
 
 def shown(value: Any) -> Any:
     """The value with its types and its pictures' pixels, so that `==` tells all differences."""
     if isinstance(value, Image.Image):
         return ("picture", value.mode, value.size, value.tobytes())
+    if isinstance(value, Picture):
+        return (Picture, shown(Image.open(io.BytesIO(value.png))))
     if isinstance(value, list | tuple):
         return (type(value), [shown(item) for item in value])
     if isinstance(value, dict):
@@ -79,6 +99,63 @@ def kept() -> list[str]:
     return sorted(path.name for path in CACHE.rglob("*") if path.is_file())
 
 
+# -- answers on their way --------------------------------------------------------------------------
+
+
+@settings(deadline=None)
+@given(answer=answers(PLAIN, DRAWN))
+def test_pictures_travel_as_png_without_a_loss_and_all_else_as_it_is(answer: Any) -> None:
+    def unpacked(value: Any) -> Any:
+        if isinstance(value, tuple) and value[:1] == (Picture,):
+            return value[1]
+        several = isinstance(value, list | tuple)
+        return type(value)(unpacked(item) for item in value) if several else value
+
+    encoded = encode_pictures(answer)
+    assert unpacked(shown(encoded)) == shown(answer)
+    assert holds_picture(encoded) == holds_picture(answer) == ("picture" in repr(shown(answer)))
+
+
+class Scores(NamedTuple):
+    """What a person's own model might return."""
+
+    label: str
+    score: float
+
+
+@pytest.mark.parametrize(
+    "answer", [b"a", {1, 2}, object(), Scores("cat", 0.5), [Scores("cat", 0.5)]], ids=repr
+)
+def test_what_would_come_back_as_something_else_is_not_kept(answer: Any) -> None:
+    """Or the second visitor's `answer.label` would fail."""
+    with pytest.raises(TypeError):
+        to_entry(answer, bytes.hex)
+
+
+@settings(deadline=None)
+@given(answer=ANSWERS)
+def test_what_json_kept_comes_back_as_it_was(answer: Any) -> None:
+    text = json.dumps(to_entry(answer, bytes.hex))
+    assert shown(from_entry(json.loads(text), bytes.fromhex)) == shown(answer)
+
+
+def test_as_json_a_picture_is_a_data_uri_and_arrays_are_lists() -> None:
+    answer = {"a": [picture("RGB", b"abc"), (1, None)], "b": np.float32(0.5), "c": np.ones((1, 2))}
+    told = json.loads(json.dumps(as_json(answer)))
+    head, _, data = told["a"][0].partition(",")
+    assert head == "data:image/png;base64"
+    image = Image.open(io.BytesIO(base64.b64decode(data)))
+    assert shown(image) == shown(drawn("RGB", b"abc"))
+    assert (told["a"][1], told["b"], told["c"]) == ([1, None], 0.5, [[1.0, 1.0]])
+    with pytest.raises(TypeError):
+        as_json([b"a"])
+
+
+def test_a_picture_that_png_cannot_hold_is_an_error_where_it_is_encoded() -> None:
+    with pytest.raises(OSError, match="CMYK"):
+        encode_pictures([drawn("CMYK", b"abcd")])
+
+
 # -- answers to examples ---------------------------------------------------------------------------
 
 
@@ -101,11 +178,22 @@ def test_an_answer_survives_a_new_process(space: Path) -> None:
         "from serving.examples import ExampleCache\n"
         "cache = ExampleCache('me/model', 'float32')\n"
         "(label, rest) = cache.get(1)\n"
-        "print(0 in cache, 1 in cache, label, rest['picture'].tobytes(), rest[7])"
+        "print(0 in cache, 1 in cache, label, rest['picture'].png.hex(), rest[7])"
     )
     variables = {**os.environ, "PYTHONPATH": str(TEMPLATE)}
     told = subprocess.check_output([sys.executable, "-c", code], env=variables, text=True)
-    assert told.strip() == f"False True ('label', 0.25) {b'abc' * 6!r} None"
+    png = picture("RGB", b"abc").png.hex()
+    assert told.strip() == f"False True ('label', 0.25) {png} None"
+
+
+def test_how_fast_it_is_does_not_forget_the_answers(space: Path) -> None:
+    before = code_hash()
+    ExampleCache("me/model", "float32").put(0, "old")
+    (space / "tuning.py").write_text("changed", encoding="utf-8")
+    assert ExampleCache("me/model", "float32").get(0) == "old"
+    assert code_hash() == before
+    (space / "model.py").write_text("changed", encoding="utf-8")
+    assert code_hash() != before
 
 
 @pytest.mark.parametrize(
@@ -156,8 +244,8 @@ def test_bytes_that_move_from_one_file_to_the_next_are_a_change(space: Path) -> 
         {"bytes": b"a"},
         [{1, 2}],
         object(),
+        drawn("RGB", b"abc"),
         "half a pair \ud800",
-        picture("CMYK", b"abcd"),
         10**5000,
     ],
     ids=lambda value: str(type(value)),
@@ -241,28 +329,38 @@ def test_a_damaged_file_is_a_lookup_error_and_the_next_answer_replaces_it(
 
 
 SERVE = """
-import asyncio, json, pathlib, shutil, threading
+import asyncio, json, pathlib, shutil
 from serving.server import Server
 server = Server()
 
-def visit(text):
+async def visit(text):
     try:
-        return asyncio.run(server.answer(text))
+        return await server.answer(text)
     except Exception as error:
         return repr(error)
 
-learn = threading.Thread(target=server._know_examples, args=(server.answer,))
-learn.start()
-learn.join()
-(first, *_) = server.examples
-answers = [visit(*first), visit(*first)]
-for path in pathlib.Path("examples_cache").rglob("*.json"):
-    path.write_text('{"value": "half of')
-answers += [visit(*first), visit(*first)]
-shutil.rmtree("examples_cache")
-pathlib.Path("examples_cache").write_text("a file in the way")
-answers += [visit(*first)]
-print(json.dumps([server.counters.requests, len(server.examples), answers]))
+async def serve():
+    await asyncio.create_task(server._know_examples(server.answer))
+    (first, *_) = server.examples
+    answers = [await visit(*first), await visit(*first)]
+    for path in pathlib.Path("examples_cache").rglob("*.json"):
+        path.write_text('{"value": "half of')
+    answers += [await visit(*first), await visit(*first)]
+    shutil.rmtree("examples_cache")
+    pathlib.Path("examples_cache").write_text("a file in the way")
+    answers += [await visit(*first)]
+    return [len(server.examples), answers]
+
+print(json.dumps(asyncio.run(serve())))
+server.close()
+"""
+ECHO = """
+def load(): pass
+
+def predict(texts):
+    with open("computed", "a") as file:
+        file.writelines(text + chr(10) for text in texts)
+    return [[text] for text in texts]
 """
 
 
@@ -271,13 +369,15 @@ def test_the_server_answers_itself_where_the_kept_answer_is_damaged_or_cannot_be
 ) -> None:
     space = tmp_path / "space"
     shutil.copytree(rendered(model_type="text-classification"), space)
-    model = "def load(): pass\ndef predict(texts): return [[text] for text in texts]\n"
-    (space / "model.py").write_text(model, encoding="utf-8")
+    (space / "model.py").write_text(ECHO, encoding="utf-8")
     told = subprocess.check_output([sys.executable, "-c", SERVE], cwd=space, text=True, timeout=90)
-    computed, count, answers = json.loads(told.splitlines()[-1])
-    first = json.loads((space / "examples" / "examples.json").read_text(encoding="utf-8"))[0]
-    assert answers == [first] * 5
-    assert computed == count + 2, "all once at the start; again for the damaged, and the unkept"
+    count, answers = json.loads(told.splitlines()[-1])
+    rows = json.loads((space / "examples" / "examples.json").read_text(encoding="utf-8"))
+    assert len(rows) == count
+    assert answers == [rows[0]] * 5
+    computed = (space / "computed").read_text(encoding="utf-8").splitlines()
+    once = [text for (text,) in rows]
+    assert computed == [*once, once[0], once[0]], "again for the damaged, and the unkept"
 
 
 @pytest.mark.parametrize("text", ["x" * 300, "é" * 200, "a\0b", "a/b", ".", "..", "", "cat", "*"])
@@ -303,15 +403,18 @@ def rebuilt(value: Any) -> Any:
         return type(value)(rebuilt(item) for item in value)
     if isinstance(value, dict):
         return {rebuilt(key): rebuilt(item) for key, item in value.items()}
-    if isinstance(value, Image.Image):
-        return value.copy()
+    if isinstance(value, Picture):
+        return Picture(bytes([*value.png]))
     return "".join([*value]) if isinstance(value, str) else value
 
 
 @settings(deadline=None)
 @given(value=ANSWERS)
 def test_equal_values_that_share_nothing_have_equal_digests(value: Any) -> None:
-    assert digest(value) == digest(rebuilt(value)) is not None
+    known = digest(value)
+    assert known == digest(rebuilt(value))
+    assert isinstance(known, str)
+    assert set(known) <= set("0123456789abcdef")
 
 
 @given(text=st.text(min_size=2), others=st.lists(st.text()))

@@ -20,7 +20,10 @@ import pytest
 from spaces_gen.tables import Tier, load_tiers
 
 TIERS = load_tiers()
-OF_A_PLATFORM = ("SPACE", "GRADIO_", "CPU_", "MEMORY", "ACCEL", "TIER", "MAX_", "MODEL_", "DTYPE")
+OF_A_PLATFORM = (
+    *("SPACE", "GRADIO_", "CPU_", "MEMORY", "ACCEL", "TIER", "MAX_", "MODEL_", "DTYPE", "CUDA_"),
+    *("WORKERS", "TIME_LIMIT", "GPU_SECONDS", "CACHE_"),
+)
 
 # How CUDA names the card of a tier, and the GiB that it reports: less than the nominal ones.
 CARDS = {
@@ -127,6 +130,7 @@ LOOK = """
 import json
 from serving.runtime import runtime
 found = {"model_id": runtime.model_id, "device": runtime.device, "cpus_found": runtime.cpus}
+found |= {"processes": runtime.processes, "threads": runtime.threads}
 print(json.dumps(runtime.tier._asdict() | found))
 """
 CPU8 = {"CPU_CORES": "8", "MEMORY": "32Gi"}
@@ -139,6 +143,7 @@ CPU8 = {"CPU_CORES": "8", "MEMORY": "32Gi"}
         ({"CPU_CORES": "8", "MEMORY": "31.2Gi"}, {"flavor": "cpu-upgrade", "device": "cpu"}),
         ({"CPU_CORES": "8", "MEMORY": "16384Mi"}, {"flavor": "cpu-basic"}),
         ({"CPU_CORES": "8", "MEMORY": "512Mi"}, {"max_batch_size": 1, "dtype": "float32"}),
+        ({"CPU_CORES": "8", "MEMORY": "512Mi"}, {"workers": 1, "threads": 1}),
         ({"CPU_CORES": "1", "MEMORY": "16Gi"}, {"max_batch_size": 1, "dtype": "float32"}),
         ({"CPU_CORES": "2", "MEMORY": "lots"}, {"device": "cpu"}),
         ({"CPU_CORES": "plenty"}, {"cpus_found": os.cpu_count()}),
@@ -149,6 +154,10 @@ CPU8 = {"CPU_CORES": "8", "MEMORY": "32Gi"}
         ({**CPU8, "TIER": "bogus"}, {"flavor": "cpu-upgrade"}),
         ({"MODEL_ID": "me/mine"}, {"model_id": "me/mine"}),
         ({"MAX_BATCH_SIZE": "3", "MAX_BATCH_COST": "0"}, {"max_batch_size": 3}),
+        ({"MAX_BATCH_COST": "0", "TIME_LIMIT": "7"}, {"max_batch_cost": 0, "time_limit": 7}),
+        ({"WORKERS": "3", "GPU_SECONDS": "9"}, {"workers": 3, "gpu_seconds": 9}),
+        ({"WORKERS": "3"}, {"threads": 3, "processes": 1}),
+        ({**CPU8, "WORKERS": "1"}, {"threads": 1, "processes": 1}),
         ({"DTYPE": "bfloat16", "MAX_SIZE": "5"}, {"dtype": "bfloat16", "max_size": 5}),
         ({"MAX_BATCH_SIZE": "", "MODEL_ID": "", "TIER": ""}, {"device": "cpu"}),
     ],
@@ -171,6 +180,11 @@ def test_variables_of_the_platform_and_the_owner_decide(
         ("MAX_BATCH_SIZE", "-4"),
         ("MAX_BATCH_COST", "-1"),
         ("MAX_SIZE", "0"),
+        ("WORKERS", "0"),
+        ("WORKERS", "two"),
+        ("TIME_LIMIT", "0"),
+        ("TIME_LIMIT", "1m"),
+        ("GPU_SECONDS", "0"),
         ("DTYPE", "float8"),
     ],
 )
@@ -201,6 +215,8 @@ def test_pytorch_takes_the_cpus_of_the_platform_and_the_log_says_which_row(
         (["Tesla T4", 14.56, 1, 7], {"gpu": "T4", "gpus": 1, "dtype": "float16"}),
         (["Quadro RTX 6000", 23.6, 1, 7], {"gpu_memory_gb": 24, "dtype": "float16"}),
         (["NVIDIA L4", 22.03, 4, 8], {"flavor": "l4x4", "dtype": "bfloat16"}),
+        (["NVIDIA L4", 22.03, 4, 8], {"workers": 4, "processes": 4, "threads": 1}),
+        (["NVIDIA L4", 22.03, 3, 8], {"flavor": "l4x1", "processes": 1, "threads": 1}),
         (["NVIDIA H100 80GB HBM3", 79.11, 8, 9], {"flavor": "a100x8", "device": "cuda"}),
     ],
 )
@@ -217,7 +233,7 @@ def test_what_cuda_reports_decides(
 CHOOSE = """
 import json, os
 import tuning
-from serving.runtime import Hardware, choose_tier
+from serving.machine import Hardware, choose_tier
 print(json.dumps([
     [
         row._asdict() | {"reason": reason}
@@ -285,11 +301,11 @@ def test_a_row_never_asks_for_more_than_there_is_and_the_too_small_get_one_at_a_
         assert too_small == ("one request at a time" in row["reason"]), (found, row)
         assert not row["zero_gpu"], (found, row)
         if too_small:
-            assert row["max_batch_size"] == 1
-            assert row["max_batch_cost"] <= 512
+            assert (row["max_batch_size"], row["workers"]) == (1, 1)
+            assert 0 < row["max_batch_cost"] <= 512
         elif "gpu" in found:
             assert 0.9 * row["gpu_memory_gb"] <= found["gpu_memory_gb"]
-            assert 0 < row["gpus"] <= found["gpus"]
+            assert 0 < row["workers"] <= row["gpus"] <= found["gpus"]
         else:
             assert (row["gpu"], row["cpus"] <= found["cpus"]) == ("", True)
             assert 0.9 * row["memory_gb"] <= found["memory_gb"]
@@ -322,6 +338,8 @@ def test_an_unknown_card_takes_the_largest_row_that_it_holds(rendered: Rendered,
 PREDICT = """
 import os, torch
 from serving.errors import InputError
+
+DETERMINISTIC = True
 
 def load(): pass
 
@@ -364,7 +382,7 @@ async def visit():
 found = {"answers": asyncio.run(visit()), "own_process": os.getpid(), "asked": spaces.asked}
 found |= {"spaces_first": not spaces.torch_came_first and "torch" in sys.modules}
 found |= {"device": runtime.device, "seconds": runtime.tier.gpu_seconds}
-print(json.dumps(found | vars(app.server.counters)))
+print(json.dumps(found | {"metrics": app.server.metrics.text().decode().splitlines()}))
 """
 
 
@@ -388,4 +406,8 @@ def test_on_zero_gpu_spaces_comes_before_pytorch_and_each_request_is_a_call_of_i
     texts, sizes, processes = zip(*good)
     assert (texts, set(sizes)) == (("a", "a", "b", "c"), {1})
     assert len({found["own_process"], *processes}) == 5, "each computes in a process of its own"
-    assert (found["requests"], found["shared"]) == (5, 0)
+    assert "space_shared_total 0.0" in found["metrics"]
+    assert {
+        'space_requests_total{outcome="answered",route="queue"} 4.0',
+        'space_requests_total{outcome="invalid",route="queue"} 1.0',
+    } <= set(found["metrics"])

@@ -1,7 +1,6 @@
 """A Space with the model of the comparison."""
 
 import gradio as gr
-
 from serving.launch import DELETE_CACHE
 from serving.server import Server
 

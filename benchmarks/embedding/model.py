@@ -3,9 +3,8 @@
 from typing import Any
 
 import torch
-from transformers import AutoModel, AutoTokenizer
-
 from serving.runtime import runtime
+from transformers import AutoModel, AutoTokenizer
 
 DETERMINISTIC = True  # equal inputs give equal answers, which may be kept
 

@@ -33,6 +33,7 @@ from serving.line import Line, route
 from serving.metrics import Metrics
 from serving.values import as_json
 
+MENTION = "For many requests, POST /api/predict skips the queue: see /api/docs."
 SUMMARY = "Answers one request, without Gradio's queue."
 
 
@@ -60,6 +61,14 @@ def add_routes(
     app.router.routes.insert(0, Route("/metrics", show_metrics))
 
 
+def mention(demo: gr.Blocks, function: Callable[..., Any]) -> None:
+    """Name the direct route on Gradio's API page."""
+    text = (inspect.getdoc(function) or "").split("\n\n")[0]
+    for event in demo.fns.values():
+        if event.fn is function and event.api_description is None:
+            event.api_description = f"{text} {MENTION}".strip()
+
+
 def metrics_are_open(request: Request) -> bool:
     """Whether the owner opened them, or whoever asks sits at this very machine."""
     if os.environ.get("METRICS"):
@@ -81,10 +90,15 @@ class DirectRoute:
         self._function = function
         self._line = line
         self._metrics = metrics
-        self._title = demo.title
+        self._title = str(demo.title)
         self._streams = inspect.isasyncgenfunction(function)
-        self._files = file_parameters(demo, function)
-        self._arguments = arguments(function, self._files)
+        components = inputs(demo, function)
+        self._files = {
+            name
+            for name, component in components.items()
+            if getattr(component, "data_model", None) in (FileData, ImageData)
+        }
+        self._arguments = arguments(function, components)
 
     def application(self) -> FastAPI:
         """The application to mount."""
@@ -215,32 +229,32 @@ class DirectRoute:
 DETAIL = {"detail": {"type": "string", "description": "What is wrong and what to do."}}
 
 
-def arguments(function: Callable[..., Any], files: set[str]) -> type[BaseModel]:
-    """The function's parameters as a model that checks them."""
+def arguments(
+    function: Callable[..., Any], components: dict[str, Any]
+) -> type[BaseModel]:
+    """The function's parameters as a model that checks them.
+
+    Where the function has no default, what the page shows at first is the default, as it
+    is for Gradio's own API.
+    """
     hints = typing.get_type_hints(function)
     fields: dict[str, Any] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         default = parameter.default
         if default is parameter.empty:
-            default = ...
+            shown = getattr(components.get(name), "value", None)
+            default = ... if shown is None or callable(shown) else shown
         fields[name] = (hints.get(name, Any), default)
     config = ConfigDict(extra="forbid", protected_namespaces=())
     return create_model("Arguments", __config__=config, **fields)
 
 
-def file_parameters(demo: gr.Blocks, function: Callable[..., Any]) -> set[str]:
-    """Names of the parameters that are files: those whose component takes one."""
-    names = list(inspect.signature(function).parameters)
+def inputs(demo: gr.Blocks, function: Callable[..., Any]) -> dict[str, Any]:
+    """The component of each parameter; none where Gradio calls `function` indirectly."""
     for event in demo.fns.values():
-        if getattr(event.fn, "__wrapped__", event.fn) is function:
-            break
-    else:
-        return set()
-    return {
-        name
-        for name, component in zip(names, event.inputs)
-        if getattr(component, "data_model", None) in (FileData, ImageData)
-    }
+        if event.fn is function:
+            return dict(zip(inspect.signature(function).parameters, event.inputs))
+    return {}
 
 
 async def keep(file: UploadFile) -> str:

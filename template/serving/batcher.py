@@ -83,6 +83,7 @@ class Batcher:
         self._max_batch_size = max_batch_size
         self._most = max_batch_cost or math.inf
         self._limit = self._most  # lower while memory is short
+        self._proven = self._most  # the limit that worked before a larger one was tried
         self._probe_after = PROBE_AFTER
         self._at_limit = 0  # batches that worked since the limit was set
         self._starting, self._done = starting, done
@@ -159,15 +160,15 @@ class Batcher:
     def _most_similar(self, count: int) -> list[Job]:
         """The oldest job and up to `count` - 1 of its group, the most similar first."""
         oldest = self._line[0]
-        batch, longest = [oldest], oldest.cost
+        batch, shortest, longest = [oldest], oldest.cost, oldest.cost
         others = [job for job in self._line[1:] if job.group == oldest.group]
         for job in sorted(others, key=lambda job: abs(job.cost - oldest.cost)):
-            highest, lowest = max(longest, job.cost), min(oldest.cost, job.cost)
+            highest, lowest = max(longest, job.cost), min(shortest, job.cost)
             if len(batch) == count or (len(batch) + 1) * highest > self._limit:
                 break
             if lowest >= LEAST_SIMILAR * highest:
                 batch.append(job)
-                longest = highest
+                shortest, longest = lowest, highest
         return batch
 
     def _run(self, number: int, batch: list[Job]) -> float:
@@ -194,9 +195,8 @@ class Batcher:
             for job, result in zip(batch, results):
                 finish(job, result)
             self._done(number, len(batch), time.monotonic() - began)
-            cost = len(batch) * max(job.cost for job in batch)
-            self._probe(cost)
-            return cost
+            self._probe(batch)
+            return cost_of(batch)
         return self._narrow_down(number, batch, error)
 
     def _narrow_down(self, number: int, batch: list[Job], error: Exception) -> float:
@@ -214,19 +214,27 @@ class Batcher:
         worked = max(self._run(number, batch[:half]), self._run(number, batch[half:]))
         if full and worked:  # the outermost call has the last word
             with self._lock:
-                again = worked > self._limit / PROBE_FACTOR**2
-                self._probe_after = 2 * self._probe_after if again else PROBE_AFTER
-                self._limit, self._at_limit = worked, 0
-            log.warning("out of memory: batches may cost %g at most", worked)
+                if cost_of(batch) <= self._proven:  # what used to work does no more
+                    self._proven, self._probe_after = worked, PROBE_AFTER
+                else:
+                    if self._limit > self._proven:  # the larger one that was tried
+                        self._probe_after *= 2
+                    self._proven = max(self._proven, worked)
+                self._limit, self._at_limit = self._proven, 0
+                log.warning("out of memory: batches may cost %g at most", self._limit)
         return worked
 
-    def _probe(self, cost: float) -> None:
+    def _probe(self, batch: list[Job]) -> None:
         """After many batches at a lowered limit, try a slightly larger one."""
+        cost = cost_of(batch)
+        one_more = cost + cost / len(batch)  # may be more than PROBE_FACTOR
+        highest = max(one_more, cost * PROBE_FACTOR)
         with self._lock:
-            if self._limit == self._most or cost * PROBE_FACTOR < self._limit:
+            if self._limit == self._most or highest <= self._limit:
                 return
             self._at_limit += 1
             if self._at_limit >= self._probe_after:
+                self._proven = self._limit
                 self._limit = min(self._most, self._limit * PROBE_FACTOR)
                 self._at_limit = 0
 
@@ -239,6 +247,11 @@ def finish(job: Job, result: Any = None, error: Exception | None = None) -> None
         job.future.set_exception(error)
     else:
         job.future.set_result(result)
+
+
+def cost_of(batch: list[Job]) -> int:
+    """What a call with these costs: all are padded to the longest."""
+    return len(batch) * max(job.cost for job in batch)
 
 
 def similar(costs: Sequence[int], max_cost: int, max_items: int) -> list[list[int]]:
@@ -276,7 +289,10 @@ def as_exception(raised: BaseException) -> Exception:
 def out_of_memory(error: BaseException) -> bool:
     """Whether `error` says that memory ran out, on the CPU or a GPU."""
     words = ("out of memory", "can't allocate memory")
-    text = str(error).lower()
+    try:
+        text = str(error).lower()
+    except Exception:  # noqa: BLE001  # the error's own code
+        text = ""
     return isinstance(error, MemoryError) or any(word in text for word in words)
 
 

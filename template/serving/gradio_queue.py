@@ -42,7 +42,7 @@ def adapt(queue: Queue, line: Line) -> None:
         except Busy as busy:
             return await refuse(queue, body, request, username, str(busy))
         answer = await push(body, request, username)
-        event = queue.event_ids_to_events.get(answer[1]) if answer[0] else None
+        event = queue.event_ids_to_events.get(str(answer[1]))
         if event is not None:
             event.ahead = ahead  # type: ignore[attr-defined]
         return answer

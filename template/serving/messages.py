@@ -10,11 +10,10 @@ from serving.machine import Runtime
 
 
 class Ask(NamedTuple):
-    """Answer these inputs, in a batch of its own if `alone`."""
+    """Answer these inputs."""
 
     number: int
     inputs: tuple[Any, ...]
-    alone: bool = False
 
 
 class AskStream(NamedTuple):
@@ -62,14 +61,17 @@ class Done(NamedTuple):
 
 
 class Result(NamedTuple):
-    """The answer to a request; the last value of a stream has been sent before."""
+    """The answer to a request; the last value of a stream has been sent before.
+
+    On its way `value` is pickled by itself: one that cannot be read spoils no more.
+    """
 
     number: int
     value: Any
 
 
 class Chunk(NamedTuple):
-    """The answer so far."""
+    """The answer so far; on its way it is pickled by itself, too."""
 
     number: int
     value: Any
@@ -84,7 +86,7 @@ class Failed(NamedTuple):
 
 
 class Hung(NamedTuple):
-    """These requests have been prepared for too long."""
+    """These requests have been prepared or computed for too long, wanted or not."""
 
     numbers: list[int]
 

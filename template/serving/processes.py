@@ -4,8 +4,8 @@ A process that ends by itself (killed for memory, a crash) or does not finish a 
 within the time limit is replaced; the page stays up meanwhile:
 
 - what waited is given to another process or to the new one;
-- the requests of the call that it was in are tried once more, each on its own, so that
-  the one that did it takes no other along;
+- the requests that it worked on are tried once more, one at a time in a process that does
+  nothing else, so that the one that did it takes no other along;
 - a call that took too long is not tried again, and neither is a stream that has begun.
 """
 
@@ -20,8 +20,10 @@ import pickle
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
+from array import array
 from collections import deque
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
@@ -56,6 +58,7 @@ log = logging.getLogger("space")
 
 FOLDER = Path(__file__).parent.parent
 STOP_SECONDS = 10
+LAST_WORDS_SECONDS = 1  # for what a process has said before its end
 SILENT_SECONDS = 60  # a process that says nothing for longer is stuck
 LONGEST_PAUSE = 60  # in seconds, between two attempts to start a process
 GIVE_UP_AFTER = 3  # failed attempts to start; then visitors are told at once
@@ -72,7 +75,8 @@ class Request:
     values: asyncio.Queue[Any] = field(default_factory=asyncio.Queue)
     asked: float = field(default_factory=time.monotonic)
     started: bool = False
-    alone: bool = False  # a process ended when it was computed: one such at a time
+    alone: bool = False  # a process ended while it worked on it: one such at a time
+    batch_size: int = 0  # the limit before that
 
 
 @dataclass
@@ -88,11 +92,21 @@ class Process:
 
     Args:
         environment: variables beside those of this process.
+        notes: path of the file where it says what it works on.
         max_batch_size: at most; 0 for that of the row.
+
+    Raises:
+        OSError: the system has no room for another process.
     """
 
-    def __init__(self, environment: dict[str, str], max_batch_size: int = 0) -> None:
+    about: About  # once it is loaded
+
+    def __init__(
+        self, environment: dict[str, str], notes: Path, max_batch_size: int = 0
+    ) -> None:
+        self._notes = notes.open("w+b", buffering=0)
         command = [sys.executable, "-m", "serving.worker", str(max_batch_size)]
+        command.append(str(notes))
         self._popen = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -102,14 +116,17 @@ class Process:
         )
         self._outgoing: deque[Any] = deque()
         self._wake = threading.Event()
+        self._over = False
+        self.isolated = False  # for one request at a time
         self.requests: dict[int, Request] = {}
         self.calls: dict[int, Call] = {}
-        self.heard = time.monotonic()
+        self.heard = self.flowed = time.monotonic()  # anything, and any stream
         self.out_of_memory = 0
         self.hung = False  # why it was ended
-        self.about = self._load()
+        # numbers of the requests that each of its threads worked on when it ended
+        self.worked_on: list[set[int]] = []
 
-    def _load(self) -> About:
+    def load(self) -> None:
         """Wait until the model is loaded.
 
         Raises:
@@ -121,7 +138,8 @@ class Process:
             self.kill()
             raise
         assert isinstance(about, About)
-        return about
+        self.about = about
+        self.heard = self.flowed = time.monotonic()
 
     def _receive(self) -> Any:
         """The next message.
@@ -132,21 +150,38 @@ class Process:
         assert self._popen.stdout is not None
         try:
             return pickle.load(self._popen.stdout)
-        except (EOFError, OSError, pickle.UnpicklingError) as error:
+        except Exception as error:
             raise ModelError from error
 
     def listen(self, hear: Callable[[Process, Any], None]) -> None:
         """Call `hear` with each message, and with None at the end, from a thread."""
-        threading.Thread(target=self._listen, args=(hear,), daemon=True).start()
+        listener = threading.Thread(target=self._listen, args=(hear,), daemon=True)
+        listener.start()
         threading.Thread(target=self._write, daemon=True).start()
+        threading.Thread(target=self._end, args=(listener, hear), daemon=True).start()
 
     def _listen(self, hear: Callable[[Process, Any], None]) -> None:
         with contextlib.suppress(ModelError):
             while True:
-                hear(self, self._receive())
+                hear(self, read(self._receive()))
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(STOP_SECONDS)
         self.kill()
+
+    def _end(
+        self, listener: threading.Thread, hear: Callable[[Process, Any], None]
+    ) -> None:
+        """Tell the end; the pipe need not end with the process, its children hold it."""
+        self._popen.wait()
+        listener.join(LAST_WORDS_SECONDS)
+        self.worked_on = self._read_notes()
+        self._over = True
+        self._wake.set()
+        if not listener.is_alive():
+            for pipe in (self._popen.stdin, self._popen.stdout):
+                with contextlib.suppress(OSError):
+                    assert pipe is not None
+                    pipe.close()
         hear(self, None)
 
     def send(self, message: Any) -> None:
@@ -156,7 +191,7 @@ class Process:
 
     def _write(self) -> None:
         assert self._popen.stdin is not None
-        while True:
+        while not self._over:
             self._wake.wait()
             self._wake.clear()
             try:
@@ -180,11 +215,13 @@ class Process:
         except subprocess.TimeoutExpired:
             self.kill()
 
-    @property
-    def computing(self) -> set[int]:
-        """Numbers of the requests that it computes right now."""
-        numbers = {number for call in self.calls.values() for number in call.numbers}
-        return numbers & set(self.requests)
+    def _read_notes(self) -> list[set[int]]:
+        with self._notes as file:
+            file.seek(0)
+            numbers = array("q", file.read())
+        width = self.about.runtime.tier.max_batch_size
+        parts = [numbers[at : at + width] for at in range(0, len(numbers), width)]
+        return [set(part) - {0} for part in parts if any(part)]
 
     @property
     def killed(self) -> bool:
@@ -211,7 +248,7 @@ class Processes:
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
-        self._numbers = itertools.count()
+        self._numbers = itertools.count(1)
         self._waiting: deque[tuple[int, Request]] = deque()  # while no process is there
         self._quarantine: deque[tuple[int, Request]] = deque()
         self._closed = False
@@ -219,16 +256,18 @@ class Processes:
         self._max_batch_size = 0
         self._failed_starts = 0
         self._restarting: set[asyncio.Task[None]] = set()
-        first = Process({})
+        self._starting: set[Process] = set()
+        self._folder = tempfile.TemporaryDirectory(prefix="space-")
+        self._environments: list[dict[str, str]] = [{}]
+        first = self._start(0)
         self.about = first.about
         runtime = self.about.runtime
-        self._environments: list[dict[str, str]] = [{}]
         if runtime.processes > 1:
             self._environments = [
                 {"CUDA_VISIBLE_DEVICES": gpu, "TIER": runtime.tier.flavor}
                 for gpu in visible_gpus(runtime.processes)
             ]
-        others = [Process(environment) for environment in self._environments[1:]]
+        others = [self._start(slot) for slot in range(1, runtime.processes)]
         self._slots: list[Process | None] = [first, *others]
 
     def start(self) -> None:
@@ -240,9 +279,28 @@ class Processes:
                     process.listen(self._hear)
             self._watching = asyncio.ensure_future(self._watch())
 
+    def _start(self, slot: int) -> Process:
+        """A process with the model loaded.
+
+        Raises:
+            ModelError, OSError: it cannot be.
+        """
+        notes = Path(self._folder.name, str(slot))
+        process = Process(self._environments[slot], notes, self._max_batch_size)
+        self._starting.add(process)
+        try:
+            if self._closed:
+                process.kill()
+            process.load()
+        finally:
+            self._starting.discard(process)
+        return process
+
     def close(self) -> None:
         """Let the processes finish what they compute, then end them."""
         self._closed = True
+        for process in list(self._starting):
+            process.kill()
         for process in self._slots:
             if process is not None:
                 if self._loop is None:
@@ -294,28 +352,41 @@ class Processes:
             yield
         finally:
             for process in self._slots:
-                if process is not None and process.requests.pop(number, None):
+                if process is not None and number in process.requests:
+                    del process.requests[number]
                     process.send(pickle.dumps(Cancel(number)))
             for line in (self._waiting, self._quarantine):
                 with contextlib.suppress(ValueError):
                     line.remove((number, request))
             if request.alone:
-                self._send_next_alone()
+                self._go_on()
+
+    @property
+    def _ready(self) -> list[Process]:
+        """The processes that are for everybody."""
+        return [process for process in self._slots if process and not process.isolated]
+
+    @property
+    def _given_up(self) -> bool:
+        """Whether there is no process and no hope for one soon."""
+        return self._failed_starts >= GIVE_UP_AFTER and not any(self._slots)
 
     def _send(self, number: int, request: Request) -> None:
         """Give the request to the process with the fewest."""
-        ready = [process for process in self._slots if process is not None]
-        if not ready:
-            if self._closed or self._failed_starts >= GIVE_UP_AFTER:
-                request.values.put_nowait(Unavailable())
-            else:
-                self._waiting.append((number, request))
-            return
-        process = min(ready, key=lambda process: len(process.requests))
+        if self._ready:
+            process = min(self._ready, key=lambda process: len(process.requests))
+            self._give(process, number, request)
+        elif self._closed or self._given_up:
+            request.values.put_nowait(Unavailable())
+        else:
+            request.asked = time.monotonic()
+            self._waiting.append((number, request))
+
+    def _give(self, process: Process, number: int, request: Request) -> None:
         if request.stream:
             message: Any = AskStream(number, request.inputs)
         else:
-            message = Ask(number, request.inputs, request.alone)
+            message = Ask(number, request.inputs)
         try:
             data = pickle.dumps(message, protocol=5)
         except Exception as error:  # pickling runs the input's own code
@@ -323,19 +394,21 @@ class Processes:
             request.values.put_nowait(ModelError())
             return
         if not process.requests:
-            process.heard = time.monotonic()
+            process.heard = process.flowed = time.monotonic()
         request.asked = time.monotonic()
         process.requests[number] = request
         process.send(data)
 
-    def _send_next_alone(self) -> None:
-        """One request at a time of those that may have ended a process."""
-        ready = [process for process in self._slots if process is not None]
-        at_work = any(
-            one.alone for process in ready for one in process.requests.values()
-        )
-        if ready and self._quarantine and not at_work:
-            self._send(*self._quarantine.popleft())
+    def _go_on(self) -> None:
+        """One by one those that may have ended a process, then those who wait."""
+        for process in filter(None, self._slots):
+            if process.isolated and not process.requests:
+                if self._quarantine:
+                    self._give(process, *self._quarantine.popleft())
+                else:
+                    process.isolated = False
+        while self._waiting and self._ready:
+            self._send(*self._waiting.popleft())
 
     def _hear(self, process: Process, message: Any) -> None:
         """Called by a process's thread."""
@@ -368,7 +441,8 @@ class Processes:
     def _answered(self, process: Process, request: Request, message: Any) -> None:
         if isinstance(message, Chunk):
             self._begins(process, request)
-            request.asked = process.heard  # the time limit is between two chunks
+            # the time limit is between two chunks
+            request.asked = process.flowed = process.heard
             request.values.put_nowait(message.value)
             return
         del process.requests[message.number]
@@ -404,13 +478,19 @@ class Processes:
                 overdue += [
                     number
                     for number, request in process.requests.items()
-                    if request.stream and now - request.asked > limit
+                    # who has not begun may be waiting behind others that go on
+                    if request.stream
+                    and now - request.asked > limit
+                    and (request.started or now - process.flowed > limit)
                 ]
                 silent = now - process.heard > max(limit, SILENT_SECONDS)
                 if silent and process.requests:
                     overdue += process.requests
                 if overdue:
                     self._end_hung(process, overdue)
+            for _, request in (*self._waiting, *self._quarantine):
+                if now - request.asked > limit:  # the model does not come back
+                    request.values.put_nowait(Unavailable())
 
     def _end_hung(self, process: Process, numbers: list[int]) -> None:
         """Tell those concerned, and end the process; the listener notices."""
@@ -430,18 +510,25 @@ class Processes:
         self._slots[slot] = None
         log.error("the model's process %s; starting another one", process.fate)
         self._metrics.restarts.inc()
-        suspects = self._suspects(process)
-        if process.killed and suspects:
-            largest = max(
-                (len(call.numbers) for call in process.calls.values()), default=1
-            )
-            self._max_batch_size = max(1, largest // 2)
+        # those who hung it have been told; of a crash nobody is to blame but these
+        worked_on = [] if process.hung else process.worked_on
+        suspects = set[int]().union(*worked_on)
+        if not suspects and not process.hung:
+            suspects = set(process.requests)
+        batch_size = self._max_batch_size
+        largest = max(map(len, worked_on), default=0)
+        if process.killed and largest > 1:
+            self._max_batch_size = largest // 2
         orphans, process.requests = process.requests, {}
         for number, request in orphans.items():
             if request.stream or suspects == {number}:
                 request.values.put_nowait(Restarted())
+                if request.alone and process.killed:  # the batch was not too large
+                    self._max_batch_size = request.batch_size
             elif number in suspects or request.alone:
-                request.alone = True
+                if not request.alone:
+                    request.alone, request.batch_size = True, batch_size
+                request.asked = time.monotonic()
                 self._quarantine.append((number, request))
             else:
                 self._send(number, request)
@@ -449,24 +536,14 @@ class Processes:
         self._restarting.add(restart)
         restart.add_done_callback(self._restarting.discard)
 
-    def _suspects(self, process: Process) -> set[int]:
-        """The requests that may have ended the process, as few as can be told."""
-        if process.hung:  # those who did have been told
-            return set()
-        alone = {number for number, one in process.requests.items() if one.alone}
-        computing = process.computing
-        return computing & alone or computing or alone or set(process.requests)
-
     async def _restart(self, slot: int) -> None:
         pause = 1.0
         while not self._closed:
             try:
-                process = await asyncio.to_thread(
-                    Process, self._environments[slot], self._max_batch_size
-                )
-            except ModelError:
+                process = await asyncio.to_thread(self._start, slot)
+            except (ModelError, OSError):
                 self._failed_starts += 1
-                if self._failed_starts == GIVE_UP_AFTER:
+                if self._given_up:
                     for _, request in (*self._waiting, *self._quarantine):
                         request.values.put_nowait(Unavailable())
                 log.error("the model cannot be started, trying again in %d s", pause)
@@ -478,11 +555,10 @@ class Processes:
                 return
             self._failed_starts = 0
             self._slots[slot] = process
+            process.isolated = bool(self._quarantine)
             process.listen(self._hear)
             log.info("the model is back")
-            while self._waiting:
-                self._send(*self._waiting.popleft())
-            self._send_next_alone()
+            self._go_on()
             return
 
 
@@ -492,6 +568,17 @@ def visible_gpus(count: int) -> list[str]:
         name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name
     ]
     return (named or [str(number) for number in range(count)])[:count]
+
+
+def read(message: Any) -> Any:
+    """The message with its value unpickled."""
+    if not isinstance(message, (Result, Chunk)):
+        return message
+    try:
+        return message._replace(value=pickle.loads(message.value))
+    except BaseException as error:  # unpickling runs the answer's own code
+        log.error("an answer cannot be read", exc_info=error)
+        return Failed(message.number, "error", type(error).__name__)
 
 
 def as_error(failed: Failed) -> Exception:

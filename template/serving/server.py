@@ -19,7 +19,7 @@ import gradio as gr
 from fastapi import FastAPI
 from gradio.utils import get_upload_folder
 
-from serving.api import add_routes
+from serving.api import add_routes, mention
 from serving.cache import AnswerCache
 from serving.card import read_card
 from serving.digest import digest, digest_files
@@ -126,6 +126,7 @@ class Server:
             options: for Gradio's `launch`.
         """
         self._demo = demo
+        mention(demo, function)
 
         @asynccontextmanager
         async def running(app: FastAPI) -> AsyncIterator[None]:

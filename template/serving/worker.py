@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import math
+import mmap
 import os
 import pickle
 import queue
@@ -22,9 +22,10 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable
+from array import array
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import aclosing, suppress
+from contextlib import aclosing, contextmanager, suppress
 from typing import Any, BinaryIO
 
 from serving.batcher import Batcher, out_of_memory
@@ -97,19 +98,66 @@ class Outbox:
                 return
 
 
+class Notes:
+    """Which requests each thread works on, in a file that outlives the process.
+
+    Messages would not do: a process that crashes takes along what it has not yet sent.
+
+    Args:
+        path: of an empty file.
+        threads: as many work at the same time.
+        width: requests that one of them works on, at most.
+    """
+
+    def __init__(self, path: str, threads: int, width: int) -> None:
+        self._bytes = 8 * width
+        with open(path, "r+b") as file:
+            file.truncate(threads * self._bytes)
+            self._map = mmap.mmap(file.fileno(), 0)
+        self._since: dict[int, tuple[float, list[int]]] = {}  # by place in the file
+        self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
+        for place in range(threads):
+            self._free.put(place)
+
+    @contextmanager
+    def on(self, numbers: list[int]) -> Iterator[None]:
+        """This thread works on these requests."""
+        place = self._free.get()
+        self._since[place] = time.monotonic(), numbers
+        self._write(place, numbers)
+        try:
+            yield
+        finally:
+            self._write(place, [])
+            del self._since[place]
+            self._free.put(place)
+
+    def overdue(self, seconds: float) -> list[int]:
+        """The requests that a thread has worked on for longer."""
+        oldest = time.monotonic() - seconds
+        works = list(self._since.values())
+        return [number for began, ones in works if began < oldest for number in ones]
+
+    def _write(self, place: int, numbers: list[int]) -> None:
+        start = place * self._bytes
+        data = array("q", numbers).tobytes().ljust(self._bytes, b"\0")
+        self._map[start : start + self._bytes] = data
+
+
 class Worker:
     """Answers what comes in until it is told to stop."""
 
-    def __init__(self, sink: BinaryIO, max_batch_size: int) -> None:
+    def __init__(self, sink: BinaryIO, max_batch_size: int, notes: str) -> None:
         self._outbox = Outbox(sink)
         self._model = Model()
         self._model.load()
         gc.collect()
         gc.freeze()  # what stays for ever is never looked through again
-        self._preparing: dict[int, float] = {}  # since when, by number of the request
+        self._wanted: set[int] = set()  # numbers of the requests whose visitor waits
         self._futures: dict[int, Future[Any]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._pool = ThreadPoolExecutor(min(4, runtime.cpus + 1), "prepare", one_thread)
+        threads = min(4, runtime.cpus + 1)
+        self._pool = ThreadPoolExecutor(threads, "prepare", one_thread)
         self._streaming = 0
         self._batcher: Batcher | None = None
         if self._model.streams:
@@ -117,8 +165,10 @@ class Worker:
             threading.Thread(target=self._loop.run_forever, daemon=True).start()
         else:
             tier = runtime.tier
+            threads += runtime.threads
+            self._notes = Notes(notes, threads, tier.max_batch_size)
             self._batcher = Batcher(
-                self._model.predict,
+                self._predict,
                 min(tier.max_batch_size, max_batch_size or tier.max_batch_size),
                 tier.max_batch_cost,
                 runtime.threads,
@@ -143,7 +193,7 @@ class Worker:
             except (EOFError, OSError):  # the page's process is gone, nobody waits
                 os._exit(1)
             if isinstance(message, Ask):
-                self._preparing[message.number] = math.inf  # not yet
+                self._wanted.add(message.number)
                 self._pool.submit(self._ask, message)
             elif isinstance(message, AskStream):
                 self._loop.call_soon_threadsafe(self._start_stream, message)
@@ -154,51 +204,70 @@ class Worker:
 
     def _ask(self, ask: Ask) -> None:
         number = ask.number
-        if number not in self._preparing:
+        if number not in self._wanted:
             return  # the visitor left
         try:
-            self._preparing[number] = time.monotonic()
-            item, cost, group = self._model.prepare(ask.inputs)
-            if self._preparing.pop(number, None) is None:
+            with self._notes.on([number]):
+                item, cost, group = self._model.prepare(ask.inputs)
+            if number not in self._wanted:
                 return  # the visitor left
-            if ask.alone:
-                group = ("alone", number)
             assert self._batcher is not None
-            future = self._batcher.submit(item, cost, group, tag=number)
+            future = self._batcher.submit((number, item), cost, group, tag=number)
             self._futures[number] = future
             future.add_done_callback(lambda future: self._finished(number, future))
+            if number not in self._wanted:  # the visitor left just now
+                future.cancel()
         except BaseException as error:  # noqa: BLE001  # e.g. sys.exit() in prepare
-            self._preparing.pop(number, None)
+            self._wanted.discard(number)
             self._outbox.put(failed(number, error, "prepare"))
+
+    def _predict(self, items: list[tuple[int, Any]]) -> Sequence[Any]:
+        """What the model says to `items`, each with the number of its request."""
+        with self._notes.on([number for number, _ in items]):
+            return self._model.predict([item for _, item in items])
 
     def _finished(self, number: int, future: Future[Any]) -> None:
         """Called by the thread that computed it, which must not be held up."""
         self._futures.pop(number, None)
+        self._wanted.discard(number)
         if future.cancelled():
             return
-        error = future.exception()
+        error: BaseException | None = future.exception()
         if error is not None:
             self._outbox.put(failed(number, error))
-        elif holds_picture(result := future.result()):
-            self._pool.submit(self._encode, number, result)
-        else:
-            self._outbox.put(Result(number, result))
+            return
+        try:
+            result = future.result()
+            if holds_picture(result):
+                self._pool.submit(self._encode, number, result)
+            else:
+                self._outbox.put(Result(number, result))
+        except BaseException as raised:  # noqa: BLE001  # e.g. a list that holds itself
+            self._outbox.put(failed(number, raised, "the result"))
 
     def _encode(self, number: int, result: Any) -> None:
         try:
-            self._outbox.put(Result(number, encode_pictures(result)))
-        except Exception as error:  # noqa: BLE001  # e.g. a mode that PNG has not
+            with self._notes.on([number]):
+                self._outbox.put(Result(number, encode_pictures(result)))
+        except BaseException as error:  # noqa: BLE001  # e.g. a mode that PNG has not
             self._outbox.put(failed(number, error, "encoding"))
 
     def _cancel(self, number: int) -> None:
-        self._preparing.pop(number, None)
-        if number in self._futures:
-            self._futures[number].cancel()
-        if number in self._tasks:
-            self._loop.call_soon_threadsafe(self._tasks[number].cancel)
+        self._wanted.discard(number)
+        future = self._futures.get(number)
+        if future is not None:
+            future.cancel()
+        if self._model.streams:  # in the loop, where it may be about to begin
+            self._loop.call_soon_threadsafe(self._cancel_stream, number)
+
+    def _cancel_stream(self, number: int) -> None:
+        task = self._tasks.get(number)
+        if task is not None:
+            task.cancel()
 
     def _start_stream(self, ask: AskStream) -> None:
-        self._tasks[ask.number] = asyncio.ensure_future(self._stream(ask))
+        task = self._tasks[ask.number] = asyncio.ensure_future(self._stream(ask))
+        task.add_done_callback(lambda _: self._tasks.pop(ask.number, None))
 
     async def _stream(self, ask: AskStream) -> None:
         """Send the model's stream: not each value, but always the last."""
@@ -221,7 +290,6 @@ class Worker:
             self._outbox.put(failed(number, error, "stream"))
         finally:
             self._streaming -= 1
-            self._tasks.pop(number, None)
 
     def _starting(self, worker: int, numbers: list[int], busy: int) -> None:
         self._outbox.put(Starting(worker, numbers))
@@ -232,11 +300,10 @@ class Worker:
 
     def _alive(self) -> list[Any]:
         """What to say when there is nothing else."""
-        oldest = time.monotonic() - runtime.tier.time_limit
-        since = dict(self._preparing)
-        hung = [number for number, began in since.items() if began < oldest]
-        full = self._batcher.out_of_memory if self._batcher else 0
-        return [Alive(full), *([Hung(hung)] if hung else [])]
+        if self._batcher is None:
+            return [Alive(0)]
+        hung = self._notes.overdue(runtime.tier.time_limit)
+        return [Alive(self._batcher.out_of_memory), *([Hung(hung)] if hung else [])]
 
     def _stop(self) -> None:
         for number in [*self._tasks]:
@@ -256,16 +323,20 @@ def failed(number: int, error: BaseException, where: str = "") -> Failed:
         return Failed(number, "input", str(getattr(error, "message", error)))
     if where:  # the batcher has logged its own
         log.error("%s failed for one request", where, exc_info=error)
-    return Failed(number, "memory" if out_of_memory(error) else "error", repr(error))
+    kind = "memory" if out_of_memory(error) else "error"
+    return Failed(number, kind, type(error).__name__)
 
 
 def pickled(message: Any) -> bytes:
     """The message as bytes; an answer that cannot be pickled becomes an error."""
     try:
+        if isinstance(message, (Result, Chunk)):
+            value = pickle.dumps(message.value, protocol=5)
+            message = message._replace(value=value)
         return pickle.dumps(message, protocol=5)
-    except Exception as error:  # pickling runs the answer's own code
+    except BaseException as error:  # pickling runs the answer's own code
         log.error("an answer cannot be passed on", exc_info=error)
-        return pickle.dumps(Failed(message.number, "error", repr(error)))
+        return pickle.dumps(Failed(message.number, "error", type(error).__name__))
 
 
 def one_thread() -> None:
@@ -283,7 +354,7 @@ def main() -> None:
     os.dup2(2, 1)  # ... and what it prints is no answer
     for number in (signal.SIGINT, signal.SIGTERM):  # the page's process decides
         signal.signal(number, signal.SIG_IGN)
-    Worker(sink, max_batch_size=int(sys.argv[1])).run(source)
+    Worker(sink, max_batch_size=int(sys.argv[1]), notes=sys.argv[2]).run(source)
 
 
 if __name__ == "__main__":

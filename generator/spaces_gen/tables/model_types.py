@@ -36,7 +36,7 @@ class ModelType:
     hardware: str
     files: tuple[str, ...]
     requirements: tuple[str, ...]
-    api_arguments: str
+    api_arguments: dict  # type: ignore[type-arg]  # name to value
     batches_by: str
     parallel: bool
     estimate: Estimate

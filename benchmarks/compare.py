@@ -1,0 +1,439 @@
+"""The serving core beside what a Space's owner could take instead, on one machine, in one run.
+
+    python benchmarks/compare.py embedding [--rounds 5] [--seconds 4] [--users 1 8 32 64]
+
+Workloads: embedding (MiniLM, texts of mixed length), digits (a small image classifier), chat
+(SmolLM2, 32 tokens an answer), speech (a Whisper with few weights). All contenders call the same
+model.py. They are started once and stopped by SIGSTOP while another one is measured; rounds
+alternate, medians count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import io
+import itertools
+import json
+import os
+import platform
+import random
+import shutil
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import wave
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import psutil
+from load import Result, drive
+
+from spaces_gen.embedded import minilm, smollm2
+from spaces_gen.render import render
+
+ROOT = Path(__file__).parent.parent
+HERE = Path(__file__).parent
+RESULTS = HERE / "results"
+sys.path.append(str(ROOT / "tests"))
+
+from space_process import free_port  # noqa: E402
+
+OTHERS = os.environ.get("BENCH_PYTHON", str(ROOT / ".venv-bench" / "bin" / "python"))
+START_SECONDS = 120
+OFFLINE_INPUTS = {"text": 1000, "image": 1000, "audio": 64, "chat": 32}
+
+
+@dataclass(frozen=True)
+class Workload:
+    """What is served and asked."""
+
+    model_type: str
+    kind: str  # text, image, audio or chat
+    model: Callable[[], Path]
+    inputs: Callable[[], Iterator[Any]]
+    unit: str = "requests/s"
+    folder: Path | None = None  # files that replace those of the template
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One way to serve it."""
+
+    letter: str
+    name: str
+    server: str  # which of the processes
+    protocol: str
+
+
+CONTENDERS = [
+    Contender("a", "Gradio's defaults", "plain_gradio", "queue"),
+    Contender("b", "Gradio batch=True, 16", "batch_gradio", "queue"),
+    Contender("c", "LitServe, same packing", "lit", "json"),
+    Contender("d", "BentoML, same packing", "bento", "json_list"),
+    Contender("e", "our Space, queue", "space", "queue"),
+    Contender("f", "our Space, direct route", "space", "direct"),
+]
+
+
+def texts() -> Iterator[str]:
+    """Endless texts of 4 to 120 words, mean about 17, from the licence of this project."""
+    words = (ROOT / "LICENSE").read_text(encoding="utf-8").split()
+    chance = random.Random(7)
+    while True:
+        length = min(120, max(4, round(chance.lognormvariate(2.6, 0.8))))
+        start = chance.randrange(len(words) - length)
+        yield " ".join(words[start : start + length])
+
+
+def pictures() -> Iterator[bytes]:
+    """Handwritten digits as PNG, again and again."""
+    from tiny_models import digits
+
+    encoded = []
+    for image in digits(held_out=True)[0][:200]:
+        data = io.BytesIO()
+        image.save(data, "PNG")
+        encoded.append(data.getvalue())
+    return itertools.cycle(encoded)
+
+
+def recordings() -> Iterator[bytes]:
+    """Ten seconds of tones and noise, each another one."""
+    chance, rate = random.Random(7), 16000
+    made = []
+    for _ in range(50):
+        data = io.BytesIO()
+        with wave.open(data, "wb") as file:
+            file.setparams((1, 2, rate, 0, "NONE", ""))
+            file.writeframes(bytes(chance.randrange(256) for _ in range(20 * rate)))
+        made.append(data.getvalue())
+    return itertools.cycle(made)
+
+
+def messages() -> Iterator[str]:
+    """Questions that take more than the allowed tokens to answer."""
+    things = ("rivers", "clocks", "bread", "whales", "bridges", "stars", "tea", "maps")
+    for number in itertools.count():
+        yield f"Write a long story, number {number}, about {things[number % len(things)]}."
+
+
+def tiny(model_type: str) -> Callable[[], Path]:
+    """A model that the tests make on the spot."""
+
+    def build() -> Path:
+        import tiny_models
+
+        return tiny_models.build(model_type, ROOT / ".cache" / "tiny-models")
+
+    return build
+
+
+WORKLOADS = {
+    "embedding": Workload("sentence-similarity", "text", minilm, texts, folder=HERE / "embedding"),
+    "digits": Workload("image-classification", "image", tiny("image-classification"), pictures),
+    "chat": Workload("text-generation", "chat", smollm2, messages, "tokens/s"),
+    "speech": Workload(
+        "automatic-speech-recognition", "audio", tiny("automatic-speech-recognition"), recordings
+    ),
+}
+
+
+class Server:
+    """One contender's process group, asleep unless it is measured."""
+
+    def __init__(self, name: str, space: Path, workload: Workload, folder: Path) -> None:
+        self.name, port = name, free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        environment = {
+            **os.environ,
+            "MODEL_ID": str(workload.model()),
+            "HF_HUB_OFFLINE": "1",
+            "BENCH_KIND": workload.kind,
+            "BENCH_PORT": str(port),
+            "GRADIO_SERVER_NAME": "127.0.0.1",
+            "GRADIO_SERVER_PORT": str(port),
+            "GRADIO_TEMP_DIR": str(folder / f"{name}-files"),
+            "BENTOML_DO_NOT_TRACK": "1",
+            "CACHE_EXAMPLES": "off",
+        }
+        if name != "space":  # they get the Space's model.py, and nothing of its settings
+            environment["PYTHONPATH"] = f"{space}:{HERE / 'contenders'}"
+        with (folder / f"{name}.log").open("wb") as log:
+            self.process = subprocess.Popen(
+                command(name, port),
+                cwd=space,
+                env=environment,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        deadline = time.monotonic() + START_SECONDS
+        while not answers(self.url):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise SystemExit((folder / f"{name}.log").read_text()[-2000:])
+            time.sleep(0.2)
+
+    def sleep(self) -> None:
+        """Take no CPU."""
+        os.killpg(self.process.pid, signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Go on."""
+        os.killpg(self.process.pid, signal.SIGCONT)
+
+    @property
+    def memory(self) -> float:
+        """MB that would be free without it: shared pages count once."""
+        process = psutil.Process(self.process.pid)
+        tree = [process, *process.children(recursive=True)]
+        return sum(one.memory_full_info().pss for one in tree) / 2**20
+
+    def stop(self) -> None:
+        """End it."""
+        self.wake()
+        self.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(20)
+        with contextlib.suppress(ProcessLookupError):  # some leave their workers behind
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+
+
+def command(name: str, port: int) -> list[str]:
+    """How to start a contender."""
+    if name == "space":
+        return [sys.executable, "app.py"]
+    if name == "bento":
+        where = ["--host", "127.0.0.1", "--port", str(port)]
+        folder = ["--working-dir", str(HERE / "contenders")]
+        return [OTHERS, "-m", "bentoml", "serve", "bento:Served", *where, *folder]
+    python = OTHERS if name == "lit" else sys.executable
+    return [python, str(HERE / "contenders" / f"{name}.py")]
+
+
+def answers(url: str) -> bool:
+    """Whether somebody listens; any answer will do."""
+    try:
+        urllib.request.urlopen(url, timeout=5).close()
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
+def offline(space: Path, workload: Workload) -> dict[str, float]:
+    """The bound, measured in a process of its own."""
+    inputs = itertools.islice(workload.inputs(), OFFLINE_INPUTS[workload.kind])
+    values = []
+    for number, value in enumerate(inputs):
+        if isinstance(value, bytes):
+            path = space.parent / f"input-{number}.{ {'image': 'png'}.get(workload.kind, 'wav') }"
+            path.write_bytes(value)
+            value = str(path)
+        values.append(value)
+    done = subprocess.run(
+        [sys.executable, str(HERE / "contenders" / "offline.py")],
+        input=json.dumps(values),
+        cwd=space,
+        env={
+            **os.environ,
+            "PYTHONPATH": f"{space}:{HERE / 'contenders'}",
+            "MODEL_ID": str(workload.model()),
+            "HF_HUB_OFFLINE": "1",
+            "BENCH_KIND": workload.kind,
+            "BENCH_PORT": "0",
+        },
+        text=True,
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    figures: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    return figures
+
+
+def amounts(workload: Workload) -> Callable[[Any], float]:
+    """How much an answer counts for."""
+    if workload.kind != "chat":
+        return lambda answer: 1.0
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(smollm2())
+    return lambda answer: float(len(tokenizer(str(answer))["input_ids"]))
+
+
+def measure(workload: Workload, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
+    """All contenders, `options.rounds` times, alternating."""
+    space = folder / "space"
+    render({"model_type": workload.model_type}, space)
+    if workload.folder is not None:
+        shutil.rmtree(space / "examples")
+        for file in workload.folder.glob("*.py"):
+            shutil.copy(file, space)
+    text = (space / "model.py").read_text()
+    # nothing is kept: it is the model that is measured
+    (space / "model.py").write_text(text.replace("DETERMINISTIC = True", "DETERMINISTIC = False"))
+    taking_part = [
+        one
+        for one in CONTENDERS
+        if one.letter in options.contenders and not (one.letter == "b" and workload.kind == "chat")
+    ]
+    servers: dict[str, Server] = {}
+    results: dict[str, dict[int, list[Result]]] = {
+        one.letter: {users: [] for users in options.users} for one in taking_part
+    }
+    memory: dict[str, float] = {}
+    bounds = []
+    count = amounts(workload)
+    inputs = workload.inputs()
+    try:
+        for name in {one.server: None for one in taking_part}:
+            servers[name] = Server(name, space, workload, folder)
+            servers[name].sleep()
+        for number in range(options.rounds):
+            bounds.append(offline(space, workload))
+            print(f"round {number + 1}, bound: {bounds[-1]}", flush=True)
+            for one, users in itertools.product(taking_part, options.users):
+                server = servers[one.server]
+                server.wake()
+                result = asyncio.run(
+                    drive(
+                        server.url,
+                        one.protocol,
+                        workload.kind,
+                        inputs,
+                        count,
+                        users,
+                        options.warm_up,
+                        options.seconds,
+                    )
+                )
+                memory[one.letter] = max(memory.get(one.letter, 0), server.memory)
+                server.sleep()
+                results[one.letter][users].append(result)
+                print(
+                    f"round {number + 1}, {one.name}, {users}: {result.rate:.1f}, "
+                    f"p50 {result.quantile(50):.3f}, {result.errors} errors",
+                    flush=True,
+                )
+    finally:
+        for server in servers.values():
+            server.stop()
+    return {"results": results, "memory": memory, "bounds": bounds, "names": taking_part}
+
+
+def machine(rounds: int) -> str:
+    """Where, when and with what it was measured."""
+    return (
+        f"Measured {date.today()} on {os.cpu_count()} CPUs ({platform.machine()}), Python "
+        f"{platform.python_version()}, Gradio {version('gradio')}, torch {version('torch')}, "
+        f"transformers {version('transformers')}. Medians of {rounds} alternating rounds."
+    )
+
+
+def table(name: str, workload: Workload, options: argparse.Namespace, found: Any) -> str:
+    """The measured figures as Markdown."""
+    middle = statistics.median
+    bound = middle(one["rate"] for one in found["bounds"])
+    rates = {
+        letter: {users: middle(run.rate for run in runs) for users, runs in by_users.items()}
+        for letter, by_users in found["results"].items()
+    }
+    lines = [
+        f"# Serving: {name}",
+        "",
+        f"{machine(options.rounds)} Each round lasts {options.seconds:g} s; visitors and servers "
+        "share the CPUs. Nothing is cached.",
+        "",
+        f"(g) The bound, the same model on its best batches in a loop without a server: "
+        f"{bound:.1f} {workload.unit}"
+        + (
+            f"; one direct call {1000 * middle(one['alone'] for one in found['bounds']):.1f} ms"
+            if "alone" in found["bounds"][0]
+            else ""
+        )
+        + ".",
+        "",
+        f"| users | | {workload.unit} | of (a) | of (g) | p50 s | p95 s | first s | errors |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]
+    for users, one in itertools.product(options.users, found["names"]):
+        runs = found["results"][one.letter][users]
+        rate = rates[one.letter][users]
+        base = rates.get("a", {}).get(users) or float("nan")
+        p50, p95 = (middle(run.quantile(percent) for run in runs) for percent in (50, 95))
+        first = [value for run in runs for value in run.first]
+        shown = f"{middle(first):.3f}" if workload.kind == "chat" and first else ""
+        errors = sum(run.errors for run in runs)
+        cells = (
+            f"{users} | ({one.letter}) {one.name} | {rate:.1f} | {rate / base:.2f} | "
+            f"{rate / bound:.2f} | {p50:.3f} | {p95:.3f} | {shown} | {errors}"
+        )
+        lines.append(f"| {cells} |")
+    used = ", ".join(f"({letter}) {mb:.0f}" for letter, mb in found["memory"].items())
+    lines += ["", f"Highest memory at the end of a run (PSS of all its processes), MB: {used}."]
+    return "\n".join(lines) + "\n"
+
+
+def plot(name: str, workload: Workload, found: Any) -> None:
+    """Rate against users, one line per contender, and the bound."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4.2))
+    for one in found["names"]:
+        runs = found["results"][one.letter]
+        rates = [statistics.median(run.rate for run in runs[users]) for users in runs]
+        axes.plot(list(runs), rates, marker="o", label=f"({one.letter}) {one.name}")
+    bound = statistics.median(one["rate"] for one in found["bounds"])
+    axes.axhline(bound, color="grey", linestyle="--", label="(g) no server")
+    axes.set(xscale="log", xlabel="users", ylabel=workload.unit, title=name, ylim=(0, None))
+    axes.set_xticks(list(runs), [str(users) for users in runs])
+    axes.minorticks_off()
+    axes.legend(fontsize="small")
+    figure.savefig(RESULTS / f"serving_{name}.svg", bbox_inches="tight")
+
+
+def main() -> None:
+    """Measure, print, and write the table to results/."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("workload", choices=WORKLOADS)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--warm-up", type=float, default=1.5)
+    parser.add_argument("--users", type=int, nargs="+", default=[1, 8, 32, 64])
+    parser.add_argument("--contenders", default="abcdef")
+    options = parser.parse_args()
+    workload = WORKLOADS[options.workload]
+    with tempfile.TemporaryDirectory() as temporary:
+        found = measure(workload, options, Path(temporary))
+    text = table(options.workload, workload, options, found)
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"serving_{options.workload}.md").write_text(text, encoding="utf-8")
+    raw = {
+        "bound": [one["rate"] for one in found["bounds"]],
+        "rates": {
+            letter: {users: [run.rate for run in runs] for users, runs in by_users.items()}
+            for letter, by_users in found["results"].items()
+        },
+    }
+    path = RESULTS / f"serving_{options.workload}.json"
+    path.write_text(json.dumps(raw, indent=2) + "\n", encoding="utf-8")
+    plot(options.workload, workload, found)
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
