@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 from types import TracebackType
@@ -131,5 +132,7 @@ class RunningSpace:
         try:
             with urllib.request.urlopen(f"{self.url}/config", timeout=5) as answer:
                 return bool(answer.status == 200)
+        except urllib.error.HTTPError as error:
+            return error.code == 401  # it asks for a password
         except OSError:
             return False

@@ -124,7 +124,9 @@ class Scores(NamedTuple):
 
 
 @pytest.mark.parametrize(
-    "answer", [b"a", {1, 2}, object(), Scores("cat", 0.5), [Scores("cat", 0.5)]], ids=repr
+    "answer",
+    [b"a", {1, 2}, object(), Scores("cat", 0.5), [Scores("cat", 0.5)]],
+    ids=["bytes", "set", "object", "named tuple", "list"],
 )
 def test_what_would_come_back_as_something_else_is_not_kept(answer: Any) -> None:
     """Or the second visitor's `answer.label` would fail."""
