@@ -120,8 +120,11 @@ def turn(page: Page, label: str, value: int) -> None:
     expect(page.locator("button.label-wrap")).to_be_visible()
     if not field.is_visible():
         page.locator("button.label-wrap").click()
+    slider = page.get_by_label(f"range slider for {label}")
+    expect(slider).to_be_visible()
     field.fill(str(value))
     field.press("Tab")
+    expect(slider).to_have_value(str(value))
 
 
 def test_text_classification(

@@ -1,55 +1,45 @@
 """The direct route: `POST /api/predict`, for programs that want throughput.
 
 Gradio's queue costs several milliseconds of CPU per request; this route costs about one.
-A request takes the same way from there on: the function of app.py, the same checks, the
-same line and limits. `/api/docs` shows it, `/api/openapi.json` is its schema, and
-`/metrics` what the Space has counted.
+A request takes the same way from there on: the components' own checks, the function of
+app.py, the same line and limits. `/api/docs` shows it, `/api/openapi.json` is its schema,
+and `/metrics` what the Space has counted.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
+import html
 import inspect
 import json
+import logging
 import os
-import tempfile
-import typing
-from collections.abc import AsyncIterator, Callable
-from pathlib import Path
+from collections.abc import AsyncIterator
 from typing import Any
 
 import gradio as gr
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response, StreamingResponse
-from gradio.data_classes import FileData, ImageData
-from gradio.utils import get_upload_folder
-from pydantic import BaseModel, ConfigDict, ValidationError, create_model
-from starlette.datastructures import UploadFile
+from fastapi.openapi.docs import get_swagger_ui_html
+from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 
-from serving.errors import Busy, InputError, VisitorError
+from serving.endpoint import Endpoint
+from serving.errors import Busy, InputError, ModelError, VisitorError
 from serving.line import Line, route
 from serving.metrics import Metrics
 from serving.values import as_json
 
+log = logging.getLogger("space")
+
 MENTION = "For many requests, POST /api/predict skips the queue: see /api/docs."
 SUMMARY = "Answers one request, without Gradio's queue."
+DETAIL = {"detail": {"type": "string", "description": "What is wrong and what to do."}}
+MAX_FILES = 10  # of one request; so many that the surplus is named
 
 
-def add_routes(
-    app: FastAPI,
-    demo: gr.Blocks,
-    function: Callable[..., Any],
-    line: Line,
-    metrics: Metrics,
-) -> None:
-    """Add the direct route and the metrics to Gradio's application.
-
-    Args:
-        function: the one of app.py that answers.
-    """
-    route = DirectRoute(demo, function, line, metrics)
+def add_metrics(app: FastAPI, metrics: Metrics) -> None:
+    """Add `/metrics` to Gradio's application."""
 
     def show_metrics(request: Request) -> Response:
         if not metrics_are_open(request):
@@ -57,16 +47,7 @@ def add_routes(
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 
     # before Gradio's own routes, one of which takes what is left
-    app.router.routes.insert(0, Mount("/api", route.application()))
     app.router.routes.insert(0, Route("/metrics", show_metrics))
-
-
-def mention(demo: gr.Blocks, function: Callable[..., Any]) -> None:
-    """Name the direct route on Gradio's API page."""
-    text = (inspect.getdoc(function) or "").split("\n\n")[0]
-    for event in demo.fns.values():
-        if event.fn is function and event.api_description is None:
-            event.api_description = f"{text} {MENTION}".strip()
 
 
 def metrics_are_open(request: Request) -> bool:
@@ -80,46 +61,50 @@ def metrics_are_open(request: Request) -> bool:
 class DirectRoute:
     """Calls the function of app.py with what a program sends."""
 
-    def __init__(
-        self,
-        demo: gr.Blocks,
-        function: Callable[..., Any],
-        line: Line,
-        metrics: Metrics,
-    ) -> None:
-        self._function = function
+    def __init__(self, endpoint: Endpoint, line: Line, metrics: Metrics) -> None:
+        self._endpoint = endpoint
         self._line = line
         self._metrics = metrics
-        self._title = str(demo.title)
-        self._streams = inspect.isasyncgenfunction(function)
-        components = inputs(demo, function)
-        self._files = {
-            name
-            for name, component in components.items()
-            if getattr(component, "data_model", None) in (FileData, ImageData)
-        }
-        self._arguments = arguments(function, components)
+        self._streams = inspect.isasyncgenfunction(endpoint.function)
 
-    def application(self) -> FastAPI:
-        """The application to mount."""
-        app = FastAPI(title=self._title, docs_url="/docs", redoc_url=None)
-        schema = self._arguments.model_json_schema()
-        form = json.loads(json.dumps(schema))
-        for name in self._files:
-            form["properties"][name] = {"type": "string", "format": "binary"}
-        content = {"multipart/form-data": {"schema": form}}
-        if not self._files:
+    def mention(self) -> None:
+        """Name it on Gradio's API page."""
+        text = (inspect.getdoc(self._endpoint.function) or "").split("\n\n")[0]
+        for event in self._endpoint.demo.fns.values():
+            if event.api_name == "predict" and event.api_description is None:
+                event.api_description = f"{text} {MENTION}".strip()
+
+    def add_to(self, app: FastAPI) -> None:
+        """Add it to Gradio's application."""
+        # before Gradio's own routes, one of which takes what is left
+        app.router.routes.insert(0, Mount("/api", self._application()))
+
+    def _application(self) -> FastAPI:
+        title = str(self._endpoint.demo.title)
+        app = FastAPI(title=title, docs_url=None, redoc_url=None)
+        schema = self._endpoint.arguments.model_json_schema()
+        content = {"multipart/form-data": {"schema": schema}}
+        if not self._endpoint.files:
             content = {"application/json": {"schema": schema}, **content}
         app.add_api_route(
             "/predict",
             self.predict,
             methods=["POST"],
             summary=SUMMARY,
-            description=inspect.getdoc(self._function),
+            description=inspect.getdoc(self._endpoint.function),
             response_class=JSONResponse,
             responses=self._responses(),
             openapi_extra={"requestBody": {"required": True, "content": content}},
         )
+
+        def docs(request: Request) -> HTMLResponse:
+            prefix = request.scope.get("root_path", "")
+            # the page takes it for HTML
+            return get_swagger_ui_html(
+                openapi_url=f"{prefix}/openapi.json", title=html.escape(title)
+            )
+
+        app.add_route("/docs", docs)
         return app
 
     def _responses(self) -> dict[int | str, dict[str, Any]]:
@@ -142,20 +127,23 @@ class DirectRoute:
             200: {"description": "The answer", "content": good},
             413: {"description": "Too large", "content": error},
             422: {"description": "The input cannot be answered", "content": error},
+            500: {"description": "The model failed", "content": error},
             503: {"description": "Too many requests wait", "content": error},
+            504: {"description": "It took too long", "content": error},
         }
 
     async def predict(self, request: Request) -> Response:
         """Read the request, call the function, and write its answer."""
         route.set("direct")
         try:
-            values = await self._read(request)
             self._line.admit()
+            values = await self._read(request)
+            self._line.admit()  # others may have come while this was read
         except VisitorError as error:
             outcome = "refused" if isinstance(error, Busy) else "invalid"
             self._metrics.ended("direct", outcome)
             return problem(error)
-        answer = self._function(**values)
+        answer = self._endpoint.function(**values)
         if not self._streams:
             return await self._whole(request, answer)
         if "text/event-stream" in request.headers.get("accept", ""):
@@ -170,12 +158,9 @@ class DirectRoute:
             await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
             if not task.done():
                 return Response(status_code=499)
-            result = await task
-            return JSONResponse({"result": as_json(result)})
-        except gr.Error as error:
+            return JSONResponse({"result": as_json(await task)})
+        except Exception as error:  # noqa: BLE001  # of app.py, or no JSON
             return problem(error)
-        except TypeError as error:
-            return problem(InputError(f"The answer is no JSON: {error}"))
         finally:
             gone.cancel()
             task.cancel()
@@ -184,7 +169,7 @@ class DirectRoute:
         """The answer bit by bit; Starlette closes the stream of who hangs up."""
         try:
             first = await anext(values, "")  # refused at once, if it is
-        except gr.Error as error:
+        except Exception as error:  # noqa: BLE001  # of app.py
             return problem(error)
         return StreamingResponse(events(first, values), media_type="text/event-stream")
 
@@ -195,85 +180,21 @@ class DirectRoute:
             InputError: they are missing or wrong.
         """
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        if kind == "multipart/form-data":
+            try:
+                async with request.form(max_files=MAX_FILES) as form:
+                    return await self._endpoint.checked(dict(form))
+            except HTTPException as error:
+                if error.status_code != 400:
+                    raise
+                raise InputError(str(error.detail)) from None
         try:
-            if kind == "multipart/form-data":
-                async with request.form(max_files=len(self._files)) as form:
-                    given: dict[str, Any] = {}
-                    for name, value in form.items():
-                        file = isinstance(value, UploadFile)
-                        if file != (name in self._files):
-                            raise InputError(f"{name} must {'not ' * file}be a file.")
-                        given[name] = await keep(value) if file else value  # type: ignore
-                return self._checked(given)
             body = json.loads(await request.body() or b"{}")
-        except (ValueError, RecursionError) as error:
-            if isinstance(error, InputError):
-                raise
+        except (ValueError, RecursionError):
             raise InputError("The body must be JSON or multipart/form-data.") from None
         if not isinstance(body, dict):
             raise InputError("The body must be an object with named arguments.")
-        for name in self._files & set(body):
-            raise InputError(f"Please send {name} as a file, in multipart/form-data.")
-        return self._checked(body)
-
-    def _checked(self, given: dict[str, Any]) -> dict[str, Any]:
-        try:
-            checked = self._arguments.model_validate(given)
-        except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            where = ".".join(map(str, first["loc"]))
-            raise InputError(f"{where}: {first['msg']}") from None
-        return {name: getattr(checked, name) for name in type(checked).model_fields}
-
-
-DETAIL = {"detail": {"type": "string", "description": "What is wrong and what to do."}}
-
-
-def arguments(
-    function: Callable[..., Any], components: dict[str, Any]
-) -> type[BaseModel]:
-    """The function's parameters as a model that checks them.
-
-    Where the function has no default, what the page shows at first is the default, as it
-    is for Gradio's own API.
-    """
-    hints = typing.get_type_hints(function)
-    fields: dict[str, Any] = {}
-    for name, parameter in inspect.signature(function).parameters.items():
-        default = parameter.default
-        if default is parameter.empty:
-            shown = getattr(components.get(name), "value", None)
-            default = ... if shown is None or callable(shown) else shown
-        fields[name] = (hints.get(name, Any), default)
-    config = ConfigDict(extra="forbid", protected_namespaces=())
-    return create_model("Arguments", __config__=config, **fields)
-
-
-def inputs(demo: gr.Blocks, function: Callable[..., Any]) -> dict[str, Any]:
-    """The component of each parameter; none where Gradio calls `function` indirectly."""
-    for event in demo.fns.values():
-        if event.fn is function:
-            return dict(zip(inspect.signature(function).parameters, event.inputs))
-    return {}
-
-
-async def keep(file: UploadFile) -> str:
-    """Path of a copy among Gradio's uploads, where equal files share one."""
-
-    def copy() -> str:
-        content = file.file.read()
-        folder = Path(get_upload_folder(), hashlib.sha256(content).hexdigest())
-        name = Path(file.filename or "file").name
-        safe = "".join(one for one in name if one.isalnum() or one in "._-")[-100:]
-        path = folder / (safe.lstrip(".") or "file")
-        if not path.exists():
-            folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.NamedTemporaryFile(dir=folder, delete=False) as part:
-                part.write(content)
-            os.replace(part.name, path)
-        return str(path)
-
-    return await asyncio.to_thread(copy)
+        return await self._endpoint.checked(body)
 
 
 async def hung_up(request: Request) -> None:
@@ -292,38 +213,50 @@ async def last(values: AsyncIterator[Any]) -> Any:
 
 async def events(value: Any, later: AsyncIterator[Any]) -> AsyncIterator[str]:
     """Server-sent events: what each value adds, and the whole at the end."""
-    yield event(delta=value) if isinstance(value, str) else event(result=value)
     try:
-        before = value
-        async for value in later:
-            if isinstance(value, str) and value.startswith(str(before)):
-                yield event(delta=value[len(before) :])
-            else:
-                yield event(result=value)
-            before = value
-        yield event(result=value)
-    except gr.Error as error:
-        yield event(detail=sentence(error))
+        before = ""
+        yield event(value, before)
+        async for following in later:
+            before, value = value, following
+            yield event(value, before)
+        yield event(value, None)
+    except Exception as error:  # noqa: BLE001  # of app.py, or no JSON
+        yield as_event(detail=explain(error)[1])
 
 
-def event(**data: Any) -> str:
-    """One server-sent event."""
-    return f"data: {json.dumps(as_json(data))}\n\n"
+def event(value: Any, before: Any) -> str:
+    """What `value` adds to the one before, or the whole."""
+    if isinstance(value, str) and isinstance(before, str) and value.startswith(before):
+        return as_event(delta=value[len(before) :])
+    return as_event(result=value)
+
+
+def as_event(**data: Any) -> str:
+    """One server-sent event.
+
+    Raises:
+        TypeError, ValueError: JSON cannot hold it.
+    """
+    return f"data: {json.dumps(as_json(data), allow_nan=False)}\n\n"
 
 
 def problem(error: Exception) -> Response:
     """The answer that tells an error."""
-    known = error if isinstance(error, VisitorError) else error.__cause__
-    status = known.status if isinstance(known, VisitorError) else 500
-    if isinstance(error, gr.Error) and known is None:
-        status = 422  # app.py or model.py says so
+    known, sentence = explain(error)
     headers = {"Retry-After": str(known.seconds)} if isinstance(known, Busy) else {}
-    return JSONResponse({"detail": sentence(error)}, status, headers)
+    return JSONResponse({"detail": sentence}, known.status, headers)
 
 
-def sentence(error: Exception) -> str:
-    """What is wrong, as plain text."""
+def explain(error: Exception) -> tuple[VisitorError, str]:
+    """What kind of error it is, and what is wrong, as plain text."""
     if isinstance(error, gr.Error):
         cause = error.__cause__
-        return str(cause) if isinstance(cause, VisitorError) else str(error.message)
-    return str(error)
+        if cause is None:  # app.py or model.py says so
+            return InputError(), str(error.message)
+        # what is not foreseen has been logged, and put plainly for the page
+        known = cause if isinstance(cause, VisitorError) else ModelError()
+        return known, str(known)
+    if isinstance(error, VisitorError):
+        return error, str(error)
+    log.error("an answer cannot be given on the direct route", exc_info=error)
+    return ModelError(), str(ModelError())

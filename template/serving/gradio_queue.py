@@ -19,6 +19,7 @@ from gradio.server_messages import EstimationMessage, ProcessCompletedMessage
 
 from serving.errors import Busy
 from serving.line import Line
+from serving.metrics import Metrics
 
 
 @dataclass
@@ -31,7 +32,7 @@ class Visit:
     computed: bool = False  # not taken from what is kept
 
 
-def adapt(queue: Queue, line: Line) -> None:
+def adapt(queue: Queue, line: Line, metrics: Metrics) -> None:
     """Let `line` decide who may wait in `queue`, and say how long."""
     push = queue.push
 
@@ -40,6 +41,7 @@ def adapt(queue: Queue, line: Line) -> None:
         try:
             line.admit()
         except Busy as busy:
+            metrics.ended("queue", "refused")
             return await refuse(queue, body, request, username, str(busy))
         answer = await push(body, request, username)
         event = queue.event_ids_to_events.get(str(answer[1]))

@@ -13,8 +13,10 @@ from typing import Any
 import gradio as gr
 from gradio.components import Component
 
+from serving.errors import InputError
 from serving.gradio_queue import adapt
 from serving.line import Line
+from serving.metrics import Metrics
 
 log = logging.getLogger("space")
 
@@ -36,6 +38,7 @@ for name, value in {
 def launch(
     demo: gr.Blocks,
     line: Line,
+    metrics: Metrics,
     limit: int,
     max_size: int,
     running: Callable[[Any], Any],
@@ -58,7 +61,7 @@ def launch(
         # in seconds; "auto" tells every waiting visitor about every change
         status_update_rate=5,
     )
-    adapt(demo._queue, line)
+    adapt(demo._queue, line, metrics)
     settings: dict[str, Any] = {
         "max_threads": max(40, 2 * limit + 8),  # it bounds async functions as well
         "max_file_size": MAX_BODY_BYTES,
@@ -95,6 +98,7 @@ def explained(preprocess: Callable[[Any], Any], label: str) -> Callable[[Any], A
         except Exception as error:  # noqa: BLE001  # decoders raise many kinds
             log.info("unreadable input: %s", error)
             message = f"“{label}” cannot be read. Please check it and try again."
-            raise gr.Error(html.escape(message), print_exception=False) from None
+            plain = InputError(message)
+            raise gr.Error(html.escape(message), print_exception=False) from plain
 
     return run

@@ -19,10 +19,11 @@ import gradio as gr
 from fastapi import FastAPI
 from gradio.utils import get_upload_folder
 
-from serving.api import add_routes, mention
+from serving.api import DirectRoute, add_metrics
 from serving.cache import AnswerCache
 from serving.card import read_card
 from serving.digest import digest, digest_files
+from serving.endpoint import find_endpoint
 from serving.errors import SORRY, InputError, ModelError, VisitorError
 from serving.examples import ExampleCache, code_hash, load_examples
 from serving.gradio_queue import Visit, visit
@@ -31,7 +32,7 @@ from serving.line import Line, route
 from serving.machine import ON_ZERO_GPU, write_log
 from serving.metrics import Metrics
 from serving.processes import Processes
-from serving.values import Picture, holds_picture, replaced
+from serving.values import Picture, holds_picture, is_unicode, replaced
 from serving.zero_gpu import ZeroGpu
 
 log = logging.getLogger("space")
@@ -90,6 +91,7 @@ class Server:
             gr.Error: with a sentence for the visitor.
         """
         with self._visit() as request:
+            check_text(inputs)
             answer = await self._answer(inputs, request)
             if route.get() == "queue" and holds_picture(answer):
                 return await asyncio.to_thread(as_files, answer)
@@ -102,6 +104,7 @@ class Server:
             gr.Error: with a sentence for the visitor.
         """
         with self._visit() as request:
+            check_text(inputs)
             number = self._example(await self._key(inputs))
             latest = None
             with suppress(LookupError):  # not there, or damaged
@@ -126,12 +129,22 @@ class Server:
             options: for Gradio's `launch`.
         """
         self._demo = demo
-        mention(demo, function)
+        direct = None
+        endpoint = find_endpoint(demo, function)
+        if options.get("auth") or options.get("auth_dependency"):
+            log.info("no direct route: it does not ask for passwords")
+        elif endpoint is None:
+            log.info("no direct route: app.py does more than call its function")
+        else:
+            direct = DirectRoute(endpoint, self.line, self.metrics)
+            direct.mention()
 
         @asynccontextmanager
         async def running(app: FastAPI) -> AsyncIterator[None]:
             self._model.start()
-            add_routes(app, demo, function, self.line, self.metrics)
+            add_metrics(app, self.metrics)
+            if direct is not None:
+                direct.add_to(app)
             tasks = [
                 asyncio.ensure_future(work)
                 for work in (
@@ -149,7 +162,15 @@ class Server:
             gc.collect()
             gc.freeze()  # what stays for ever is never looked through again
             max_size = self.about.runtime.tier.max_size
-            launch(demo, self.line, self.concurrency_limit, max_size, running, options)
+            launch(
+                demo,
+                self.line,
+                self.metrics,
+                self.concurrency_limit,
+                max_size,
+                running,
+                options,
+            )
         finally:
             self.close()
 
@@ -316,6 +337,16 @@ class Flight:
             self._waiting -= 1
             if not self._waiting:
                 self._task.cancel()  # nothing happens where it has ended
+
+
+def check_text(inputs: tuple[Any, ...]) -> None:
+    """Refuse what no model can read.
+
+    Raises:
+        InputError: a text holds half of a character.
+    """
+    if not is_unicode(inputs):
+        raise InputError("This text has a broken character. Please type it again.")
 
 
 async def run_through(answer: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 
 from PIL import Image
 
+SURROGATE = re.compile("[\ud800-\udfff]")
 PLAIN = {type(None), bool, int, float, str}  # what JSON holds as it is
 
 
@@ -39,6 +41,15 @@ class Picture:
 def is_plain(values: Iterable[Any]) -> bool:
     """Whether JSON holds all `values` as they are; quick, for long lists of numbers."""
     return set(map(type, values)) <= PLAIN
+
+
+def is_unicode(value: Any) -> bool:
+    """Whether all text in `value` is; half of a pair of surrogates is not."""
+    if isinstance(value, str):
+        return value.isascii() or not SURROGATE.search(value)
+    if isinstance(value, dict):
+        return all(map(is_unicode, (*value, *value.values())))
+    return not isinstance(value, (list, tuple)) or all(map(is_unicode, value))
 
 
 def holds_picture(value: Any) -> bool:
@@ -90,19 +101,19 @@ def to_entry(value: Any, keep: Callable[[bytes], str]) -> dict[str, Any]:
     """
     if isinstance(value, Picture):
         return {"picture": keep(value.png)}
-    if isinstance(value, list) and is_plain(value):
+    if type(value) is list and is_plain(value):
         return {"plain": value}
-    if isinstance(value, (list, tuple)):
-        kind = "tuple" if isinstance(value, tuple) else "list"
+    kind = type(value).__name__
+    if type(value) in (list, tuple):
         return {kind: [to_entry(item, keep) for item in value]}
-    if isinstance(value, dict):
+    if type(value) is dict:
         items = value.items()
         return {
             "dict": [[to_entry(key, keep), to_entry(one, keep)] for key, one in items]
         }
-    if value is None or isinstance(value, (str, int, float)):
+    if type(value) in PLAIN:
         return {"value": value}
-    raise TypeError(f"{type(value).__name__} cannot be kept")
+    raise TypeError(f"{kind} cannot be kept")
 
 
 def from_entry(entry: dict[str, Any], fetch: Callable[[str], bytes]) -> Any:

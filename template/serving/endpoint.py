@@ -1,0 +1,211 @@
+"""The function of app.py as programs call it, with what Gradio would check before."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import html
+import inspect
+import os
+import tempfile
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import gradio as gr
+from gradio.components import Component
+from gradio.data_classes import FileData, ImageData
+from gradio.exceptions import InvalidPathError
+from gradio.processing_utils import async_move_files_to_cache
+from gradio.utils import get_upload_folder
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    TypeAdapter,
+    ValidationError,
+    WithJsonSchema,
+    create_model,
+)
+from pydantic.errors import PydanticSchemaGenerationError
+from starlette.datastructures import UploadFile
+
+from serving.errors import InputError
+
+File = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary"})]
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A function, and the component that each of its parameters comes from.
+
+    Attributes:
+        arguments: checks names and types.
+        files: names of the parameters that take one file.
+    """
+
+    demo: gr.Blocks
+    function: Callable[..., Any]
+    components: dict[str, Component]
+    arguments: type[BaseModel]
+    files: frozenset[str]
+
+    async def checked(self, given: dict[str, Any]) -> dict[str, Any]:
+        """The arguments as Gradio's queue would hand them to the function.
+
+        Args:
+            given: JSON values and uploaded files by name.
+
+        Raises:
+            InputError: one is missing, unknown, or not what its component takes.
+        """
+        for name, value in given.items():
+            if isinstance(value, UploadFile) != (name in self.files):
+                if name not in self.components:
+                    raise InputError(f"{name} is no argument.")
+                wanted = "a file, in" if name in self.files else "a value, in JSON or"
+                raise InputError(f"{name} must be {wanted} multipart/form-data.")
+        try:
+            values = self.arguments.model_validate(given)
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            where = ".".join(map(str, first["loc"]))
+            raise InputError(f"{where}: {first['msg']}") from None
+        return {
+            name: await self._converted(name, component, getattr(values, name))
+            for name, component in self.components.items()
+        }
+
+    async def _converted(self, name: str, component: Component, value: Any) -> Any:
+        if component.stateful:
+            return value
+        try:
+            if isinstance(value, UploadFile):
+                return await asyncio.to_thread(self._convert_file, component, value)
+            if isinstance(value, (list, dict)):  # these may name files
+                value = await async_move_files_to_cache(
+                    value, component, check_in_upload_folder=True
+                )
+            return component.preprocess(payload(component, value))
+        except gr.Error as error:
+            said = html.unescape(str(error.message))
+            raise InputError(f"{name}: {said}") from None
+        except (InvalidPathError, ValidationError, TypeError, ValueError):
+            raise InputError(f"{name} is not what is expected.") from None
+
+    def _convert_file(self, component: Component, file: UploadFile) -> Any:
+        path = keep(file)
+        self.demo.upload_file_set.add(path)  # Gradio deletes these after a day
+        named = {"path": path, "orig_name": Path(path).name}
+        meta = {"_type": "gradio.FileData"}
+        return component.preprocess(payload(component, {**named, "meta": meta}))
+
+
+def payload(component: Component, value: Any) -> Any:
+    """The value in the form that the component's `preprocess` takes.
+
+    Raises:
+        ValidationError: it has another form.
+    """
+    model = getattr(component, "data_model", None)
+    if model is None or value is None:
+        return value
+    return model.model_validate(value, context={"validate_meta": True})
+
+
+def find_endpoint(demo: gr.Blocks, function: Callable[..., Any]) -> Endpoint | None:
+    """The endpoint of `function`; None where Gradio calls it in a way of the owner's.
+
+    Then it is not known which component checks which of its parameters.
+    """
+    if not is_async(function):
+        return None
+    names = list(inspect.signature(function).parameters)
+    for event in demo.fns.values():
+        components = [one for one in event.inputs if isinstance(one, Component)]
+        if (
+            called_by(event.fn) is not function
+            or event.api_visibility != "public"
+            or not len(components) == len(event.inputs) == len(names)
+        ):
+            continue
+        if event.fn is function and any(one.stateful for one in components):
+            continue  # such a state is the server's own, nobody may send one
+        by_name = dict(zip(names, components))
+        files = frozenset(
+            name
+            for name, component in by_name.items()
+            if getattr(component, "data_model", None) in (FileData, ImageData)
+        )
+        checks = arguments(function, by_name, files)
+        return Endpoint(demo, function, by_name, checks, files)
+    return None
+
+
+def called_by(function: Any) -> Any:
+    """The function that Gradio calls: a ChatInterface wraps it, nothing else is known."""
+    module = getattr(function, "__globals__", {}).get("__name__")
+    wrapped = getattr(function, "__wrapped__", None)
+    return wrapped if module == "gradio.chat_interface" and wrapped else function
+
+
+def is_async(function: Callable[..., Any]) -> bool:
+    """Whether calling it leaves the event loop free."""
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
+
+
+def arguments(
+    function: Callable[..., Any],
+    components: dict[str, Component],
+    files: frozenset[str],
+) -> type[BaseModel]:
+    """The function's parameters as a model that checks names and types.
+
+    Where the function has no default, what the page shows at first is the default, as it
+    is for Gradio's own API.
+    """
+    hints = typing.get_type_hints(function)
+    fields: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        default = ... if parameter.default is parameter.empty else parameter.default
+        if name in files:
+            fields[name] = (File, default)
+            continue
+        shown = getattr(components[name], "value", None)
+        if default is ... and shown is not None and not callable(shown):
+            default = shown
+        fields[name] = (json_type(hints.get(name), components[name]), default)
+    config = ConfigDict(
+        extra="forbid", protected_namespaces=(), arbitrary_types_allowed=True
+    )
+    return create_model("Arguments", __config__=config, **fields)
+
+
+def json_type(hint: Any, component: Component) -> Any:
+    """The type of what is sent, where the function's own says it."""
+    if hint is None or getattr(component, "data_model", None) is not None:
+        return Any  # the component converts it
+    try:
+        TypeAdapter(hint)
+    except PydanticSchemaGenerationError:
+        return Any
+    return hint
+
+
+def keep(file: UploadFile) -> str:
+    """Path of a copy among Gradio's uploads, where equal files share one."""
+    content = file.file.read()
+    folder = Path(get_upload_folder(), hashlib.sha256(content).hexdigest())
+    name = Path(file.filename or "file").name
+    safe = "".join(one for one in name if one.isalnum() or one in "._-").encode()
+    short = safe[-100:].decode(errors="ignore")  # file systems count bytes
+    path = folder / (short.lstrip(".") or "file")
+    if path.exists():
+        os.utime(path)  # it stays for another day
+        return str(path)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile(dir=folder, delete=False) as part:
+        part.write(content)
+    os.replace(part.name, path)
+    return str(path)
