@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Future, ThreadPoolExecutor
 from contextlib import suppress
-from itertools import pairwise
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 sys.path.insert(0, str(Path(__file__).parent.parent / "template"))
 
 from serving import batcher as module
-from serving.batcher import LEAST_SIMILAR, Batcher, similar
+from serving.batcher import Batcher, cheapest_cuts, similar
 
 WAIT = 20  # seconds until a test gives up; none depends on how long anything takes
 
@@ -164,24 +164,60 @@ def test_only_requests_of_equal_group_share_a_call_oldest_first(start: Start) ->
 
 
 @pytest.mark.parametrize(
-    ("size", "limit", "costs", "calls"),
+    ("size", "limit", "call_cost", "costs", "calls"),
     [
-        (3, 0, [10, 14, 9, 10, 30, 8], [[10, 10, 9], [14], [30], [8]]),
-        (9, 0, [10, 6, 5, 10], [[10, 10, 6], [5]]),
-        (9, 0, [6, 10, 11, 6], [[6, 6, 10], [11]]),
-        (9, 0, [10, 7, 14], [[10, 7], [14]]),
-        (9, 0, [10, 12, 7], [[10, 12], [7]]),
-        (9, 12, [5, 4, 6, 1, 50, 1, 4, 3], [[5, 4], [6, 4], [1, 1], [50], [3]]),
-        (9, 1, [0, 0], [[0], [0]]),
+        (3, 0, 9, [10, 14, 9, 10, 30, 8], [[8, 9, 10], [10, 14], [30]]),
+        (9, 0, 9, [10, 8, 5, 10], [[5, 8, 10, 10]]),
+        (9, 0, 5, [10, 8, 4, 10], [[8, 10, 10], [4]]),
+        (9, 0, 4, [6, 10, 11, 6], [[6, 6], [10, 11]]),
+        (9, 0, 6, [10, 7, 14], [[7, 10], [14]]),
+        (9, 0, 0, [10, 9, 10, 9], [[10, 10], [9, 9]]),
+        (9, 12, 9, [5, 4, 6, 1, 50, 1, 4, 3], [[5, 6], [3, 4, 4], [1, 1], [50]]),
+        (9, 1, 9, [0, 0], [[0], [0]]),
     ],
-    ids=["nearest", "shorter", "longer", "then longer", "then shorter", "limit", "at least 1"],
+    ids=["size", "dear", "cheaper", "longer", "nearer", "equal", "limit", "at least 1"],
 )
-def test_a_batch_is_the_oldest_and_the_most_similar_within_the_limit(
-    start: Start, size: int, limit: int, costs: list[int], calls: list[list[int]]
+def test_a_batch_is_the_oldest_and_what_is_cheapest_with_it_within_the_limit(
+    start: Start, size: int, limit: int, call_cost: int, costs: list[int], calls: list[list[int]]
 ) -> None:
     model = Model()
-    assert model.ask(start(model, size, limit), *costs) == right(*costs)
+    assert model.ask(start(model, size, limit, call_cost), *costs) == right(*costs)
     assert model.calls == calls
+
+
+def cost_of_all(costs: list[int], ends: list[int], call_cost: int) -> int:
+    """Of the calls for the parts of a sorted line."""
+    parts = [costs[start:end] for start, end in zip([0, *ends], ends)]
+    return sum(call_cost + len(part) * max(part) for part in parts)
+
+
+@given(
+    costs=st.lists(st.integers(1, 12), min_size=1, max_size=9).map(sorted),
+    call_cost=st.integers(1, 20),
+    max_cost=st.integers(1, 60),
+    max_items=st.integers(1, 9),
+)
+def test_no_other_cuts_are_cheaper(
+    costs: list[int], call_cost: int, max_cost: int, max_items: int
+) -> None:
+    """Compared with all there are; `call_cost` = 1 is what 0 counts as."""
+
+    def allowed(ends: list[int]) -> bool:
+        return all(
+            end - start == 1
+            or (end - start <= max_items and (end - start) * costs[end - 1] <= max_cost)
+            for start, end in zip([0, *ends], ends)
+        )
+
+    ends = cheapest_cuts(costs, call_cost, max_cost, max_items)
+    inner = range(1, len(costs))
+    every = [
+        [*chosen, len(costs)] for many in range(len(costs)) for chosen in combinations(inner, many)
+    ]
+    assert ends in every
+    assert allowed(ends)
+    cheapest = min(cost_of_all(costs, cuts, call_cost) for cuts in every if allowed(cuts))
+    assert cost_of_all(costs, ends, call_cost) == cheapest
 
 
 @pytest.mark.parametrize("other", [{"cost": 100}, {"cost": 1}, {"group": "other"}], ids=str)
@@ -300,7 +336,7 @@ def test_out_of_memory_answers_all_and_later_batches_cost_what_worked(
     too_big = RuntimeError(words) if words else MemoryError()
     too_big.__cause__ = too_big  # as after "raise error from error"
     batcher = start(model := Model(memory=50, too_big=too_big), 32)
-    assert model.ask(batcher, 10, *[7] * 15) == right(10, *[7] * 15)
+    assert model.ask(batcher, *[10] * 16) == right(*[10] * 16)
     assert list(map(len, model.calls)) == [16, 8, 4, 4, 8, 4, 4]
     model.ask(batcher, *[10] * 6, *[20] * 4, *[3] * 14)
     assert model.calls == [[10] * 4, [10] * 2, [20] * 2, [20] * 2, [3] * 13, [3]]
@@ -454,10 +490,11 @@ LEAVES = st.one_of(st.none(), st.integers(0, 9))  # after how many more
     released=st.integers(0, 24),  # how many arrive before the first call goes on
     limits=st.tuples(st.integers(1, 9), st.sampled_from([0, 1, 20, 60])),
     memory=st.sampled_from([10, 40, 1000]),
+    call_cost=st.sampled_from([0, 3, 8]),
     workers=st.integers(1, 3),
 )
 def test_in_any_schedule_each_request_ends_once_with_its_own_result_or_error(
-    arrivals: list[Any], released: int, limits: Any, memory: int, workers: int
+    arrivals: list[Any], released: int, limits: Any, memory: int, call_cost: int, workers: int
 ) -> None:
     items = [(number, kind, cost, group) for number, (kind, cost, group, _) in enumerate(arrivals)]
     poison: dict[Any, Any] = {item: None for item in items if item[1] == "lost"}
@@ -480,7 +517,9 @@ def test_in_any_schedule_each_request_ends_once_with_its_own_result_or_error(
         tell("starting", number, tags, 1 <= busy <= workers)
 
     model.open.clear()
-    batcher = Batcher(predict, *limits, workers, starting, lambda *what: tell("done", *what[:2]))
+    batcher = Batcher(
+        predict, *limits, call_cost, workers, starting, lambda *what: tell("done", *what[:2])
+    )
     futures = list[Future[Any]]()
     for number, item in enumerate(items):
         if number == released:
@@ -513,9 +552,9 @@ def test_in_any_schedule_each_request_ends_once_with_its_own_result_or_error(
         assert len(set(groups)) == 1
         assert len(call) <= limits[0]
         assert len(call) == 1 or total(call) <= (limits[1] or 1000)
-        assert min(costs) >= LEAST_SIMILAR * max(costs)
-        if workers == 1 and not left and numbers[0] not in seen:
-            assert seen.issuperset(range(numbers[0])), "nobody older waits"
+        assert max(costs) - min(costs) <= max(1, call_cost)
+        if workers == 1 and not left and seen.isdisjoint(numbers):
+            assert seen.issuperset(range(min(numbers))), "nobody older waits"
         seen.update(numbers)
     for number in range(workers):
         wanted = list[Any]()
@@ -526,16 +565,18 @@ def test_in_any_schedule_each_request_ends_once_with_its_own_result_or_error(
         assert told[f"model-{number}"] == wanted
 
 
-@given(costs=st.lists(st.integers(0, 30)), limits=st.tuples(st.integers(0, 60), st.integers(1, 9)))
-def test_similar_parts_pass_once_within_the_limits_in_few_passes(costs: Any, limits: Any) -> None:
-    def fits(chosen: list[int]) -> bool:
-        most = limits[0] or 1000
-        return len(chosen) <= limits[1] and len(chosen) * max(costs[i] for i in chosen) <= most
-
+@given(
+    costs=st.lists(st.integers(0, 30)),
+    limits=st.tuples(st.integers(1, 40), st.integers(0, 60), st.integers(1, 9)),
+)
+def test_similar_parts_pass_once_within_the_limits(costs: Any, limits: Any) -> None:
+    call_cost, most, many = limits
     passes = similar(costs, *limits)
-    parts = [part for chosen in passes for part in chosen]
-    assert sorted(parts) == list(range(len(costs)))
-    assert [costs[part] for part in parts] == sorted(costs)
-    assert all(len(chosen) == 1 or fits(chosen) for chosen in passes)
-    for chosen, after in pairwise(passes):
-        assert not fits([*chosen, after[0]])
+    assert sorted(part for chosen in passes for part in chosen) == list(range(len(costs)))
+    ordered = [costs[part] for chosen in passes for part in chosen]
+    assert ordered == sorted(costs)
+    for chosen in passes:
+        highest = max(costs[part] for part in chosen)
+        assert len(chosen) == 1 or len(chosen) * highest <= (most or 1000)
+        assert len(chosen) <= many
+        assert highest - min(costs[part] for part in chosen) <= call_cost

@@ -24,7 +24,7 @@ def loop(values: list[str], workers: int) -> float:
     items = [model.prepare(value) for value in values]
     costs = [model.cost(item) if hasattr(model, "cost") else 1 for item in items]
     limit = runtime.tier.max_batch_cost if hasattr(model, "cost") else 0
-    batches = iter(similar(costs, limit, runtime.tier.max_batch_size))
+    batches = iter(similar(costs, runtime.tier.call_cost, limit, runtime.tier.max_batch_size))
     lock = threading.Lock()
 
     def work() -> None:

@@ -32,7 +32,7 @@ def packed(items: list[Any]) -> list[Any]:
     costs = [model.cost(item) if hasattr(model, "cost") else 1 for item in items]
     limit = runtime.tier.max_batch_cost if hasattr(model, "cost") else 0
     results: list[Any] = [None] * len(items)
-    for chosen in similar(costs, limit, len(items)):
+    for chosen in similar(costs, runtime.tier.call_cost, limit, len(items)):
         for index, result in zip(chosen, model.predict([items[index] for index in chosen])):
             results[index] = result
     return results

@@ -4,7 +4,8 @@ Requests wait in one line. A worker thread that is free takes the oldest request
 that are most like it, at once: there is no timer, so a lone visitor never waits for
 company, and under load the batches fill by themselves. "Most like it" means of equal
 group and similar cost, because a batch costs as much as its longest text for every text
-in it; the oldest always goes first, so nobody starves.
+in it; `cheapest_cuts` weighs that against the price of another call. The oldest always
+goes first, so nobody starves.
 
 Each request ends exactly once, with its own result or its own error:
 
@@ -35,9 +36,6 @@ log = logging.getLogger("space")
 
 Predict = Callable[[list[Any]], Sequence[Any]]
 
-# Of the longest item of a batch, at least this share of each: on two CPUs and texts of
-# 4 to 120 words more padding than that was slower than another pass.
-LEAST_SIMILAR = 0.6
 PROBE_FACTOR = 1.25  # how much larger a batch is tried, once memory has run out ...
 PROBE_AFTER = (
     50  # ... and this many batches at the limit have worked; doubles each time
@@ -63,6 +61,7 @@ class Batcher:
         max_batch_size: most items in one call.
         max_batch_cost: most a call may cost, items x the cost of the longest; 0 for no
             limit. A single item may exceed it.
+        call_cost: what a call takes beside its items, as a cost.
         workers: threads that call `predict`.
         starting: called before each call of `predict`, in the worker's thread, with the
             worker's number, the tags of the items, and how many workers are busy.
@@ -75,6 +74,7 @@ class Batcher:
         predict: Predict,
         max_batch_size: int,
         max_batch_cost: int = 0,
+        call_cost: int = 0,
         workers: int = 1,
         starting: Callable[[int, list[Any], int], None] = lambda *_: None,
         done: Callable[[int, int, float], None] = lambda *_: None,
@@ -82,6 +82,7 @@ class Batcher:
         self._predict = predict
         self._max_batch_size = max_batch_size
         self._most = max_batch_cost or math.inf
+        self._call_cost = call_cost
         self._limit = self._most  # lower while memory is short
         self._proven = self._most  # the limit that worked before a larger one was tried
         self._probe_after = PROBE_AFTER
@@ -148,9 +149,7 @@ class Batcher:
                 self._arrived.wait()
             if not self._line:
                 return []
-            share = math.ceil(
-                len(self._line) / self._free
-            )  # the rest is for the others
+            share = math.ceil(len(self._line) / self._free)  # the rest is for others
             batch = self._most_similar(min(share, self._max_batch_size))
             chosen = set(map(id, batch))
             self._line = [job for job in self._line if id(job) not in chosen]
@@ -158,18 +157,20 @@ class Batcher:
             return batch
 
     def _most_similar(self, count: int) -> list[Job]:
-        """The oldest job and up to `count` - 1 of its group, the most similar first."""
+        """The oldest job and up to `count` - 1 of its group that are best with it."""
         oldest = self._line[0]
-        batch, shortest, longest = [oldest], oldest.cost, oldest.cost
-        others = [job for job in self._line[1:] if job.group == oldest.group]
-        for job in sorted(others, key=lambda job: abs(job.cost - oldest.cost)):
-            highest, lowest = max(longest, job.cost), min(shortest, job.cost)
-            if len(batch) == count or (len(batch) + 1) * highest > self._limit:
-                break
-            if lowest >= LEAST_SIMILAR * highest:
-                batch.append(job)
-                shortest, longest = lowest, highest
-        return batch
+        line = [job for job in self._line if job.group == oldest.group]
+        line.sort(key=lambda job: job.cost)
+        place = line.index(oldest)
+        near = line[max(0, place - count + 1) : place + count]
+        place = near.index(oldest)
+        costs = [job.cost for job in near]
+        start = 0
+        for end in cheapest_cuts(costs, self._call_cost, self._limit, count):
+            if place < end:
+                return near[start:end]
+            start = end
+        raise AssertionError("the last part ends with the line")
 
     def _run(self, number: int, batch: list[Job]) -> float:
         """Compute a batch and hand out its results; on an error, narrow it down.
@@ -254,26 +255,62 @@ def cost_of(batch: list[Job]) -> int:
     return len(batch) * max(job.cost for job in batch)
 
 
-def similar(costs: Sequence[int], max_cost: int, max_items: int) -> list[list[int]]:
-    """Cut the parts of a batch into passes of similar cost.
+def cheapest_cuts(
+    costs: Sequence[int], call_cost: float, max_cost: float, max_items: int
+) -> list[int]:
+    """Cut a sorted line into parts so that the calls for all of them cost least.
+
+    A call costs `call_cost` and its items x the highest of their costs, as all are padded
+    to that. Exact, by dynamic programming from the end; of equally cheap cuts the one
+    whose first parts are longest.
 
     Args:
-        costs: one for each; in a pass all are padded to the highest.
-        max_cost: of a pass, items x the highest cost; 0 for no limit.
-        max_items: of a pass.
+        costs: of each item, ascending.
+        max_cost: items x the highest cost in a part; a single item may exceed it.
+        max_items: in a part.
 
     Returns:
-        For each pass the indices into `costs`; a single item may exceed `max_cost`.
+        Where each part ends.
     """
-    passes: list[list[int]] = []
-    chosen: list[int] = []
-    for index in sorted(range(len(costs)), key=costs.__getitem__):
-        too_long = max_cost and costs[index] * (len(chosen) + 1) > max_cost
-        if chosen and (too_long or len(chosen) >= max_items):
-            passes.append(chosen)
-            chosen = []
-        chosen.append(index)
-    return [*passes, chosen] if chosen else passes
+    call_cost = max(1, call_cost)
+    count = len(costs)
+    least, ends = [0.0] * (count + 1), [count] * (count + 1)
+    for start in reversed(range(count)):
+        least[start] = math.inf
+        for end in range(start + 1, min(start + max_items, count) + 1):
+            highest = costs[end - 1]
+            padded = (end - start) * highest
+            if end > start + 1 and (
+                padded > max_cost
+                # then a call for the first alone would be cheaper
+                or highest - costs[start] > call_cost
+            ):
+                break
+            total = call_cost + padded + least[end]
+            if total <= least[start]:
+                least[start], ends[start] = total, end
+    cuts = [ends[0]] if count else []
+    while cuts and cuts[-1] < count:
+        cuts.append(ends[cuts[-1]])
+    return cuts
+
+
+def similar(
+    costs: Sequence[int], call_cost: int, max_cost: int, max_items: int
+) -> list[list[int]]:
+    """Cut the parts of a batch into passes of similar cost; see `cheapest_cuts`.
+
+    Args:
+        costs: of each, in any order.
+        max_cost: of a pass; 0 for no limit.
+
+    Returns:
+        For each pass the indices into `costs`.
+    """
+    order = sorted(range(len(costs)), key=costs.__getitem__)
+    ordered = [costs[index] for index in order]
+    cuts = cheapest_cuts(ordered, call_cost, max_cost or math.inf, max_items)
+    return [order[start:end] for start, end in zip([0, *cuts], cuts)]
 
 
 def as_exception(raised: BaseException) -> Exception:

@@ -197,7 +197,7 @@ def with_overrides(tier: Tier) -> Tier:
             allowed = value in ("float32", "float16", "bfloat16")
             kind = "float32, float16 or bfloat16"
         else:
-            least = 0 if name == "max_batch_cost" else 1
+            least = 0 if name in ("max_batch_cost", "call_cost") else 1
             allowed = value.isdecimal() and int(value) >= least
             kind = f"a whole number from {least}"
         if not allowed:

@@ -171,6 +171,7 @@ class Worker:
                 self._predict,
                 min(tier.max_batch_size, max_batch_size or tier.max_batch_size),
                 tier.max_batch_cost,
+                tier.call_cost,
                 runtime.threads,
                 self._starting,
                 lambda *done: self._outbox.put(Done(*done)),

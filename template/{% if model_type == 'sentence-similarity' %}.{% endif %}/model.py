@@ -55,7 +55,8 @@ def embed(texts: list[list[int]]) -> torch.Tensor:
     """Embed texts, shape (texts, width), in passes of texts of similar length."""
     vectors = torch.empty(len(texts), model.config.hidden_size)
     lengths = [len(tokens) for tokens in texts]
-    for indices in similar(lengths, runtime.tier.max_batch_cost, len(texts)):
+    tier = runtime.tier
+    for indices in similar(lengths, tier.call_cost, tier.max_batch_cost, len(texts)):
         chosen = [{"input_ids": texts[index]} for index in indices]
         inputs = tokenizer.pad(chosen, return_tensors="pt").to(runtime.device)
         states = model(**inputs).last_hidden_state.float()
