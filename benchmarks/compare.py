@@ -17,11 +17,9 @@ import io
 import itertools
 import json
 import os
-import platform
 import random
 import shutil
 import signal
-import statistics
 import subprocess
 import sys
 import tempfile
@@ -30,27 +28,26 @@ import urllib.request
 import wave
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import date
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import psutil
 from load import Result, drive
+from report import RESULTS, plot, table
 
 from spaces_gen.embedded import minilm, smollm2
 from spaces_gen.render import render
 
 ROOT = Path(__file__).parent.parent
 HERE = Path(__file__).parent
-RESULTS = HERE / "results"
 sys.path.append(str(ROOT / "tests"))
 
 from space_process import free_port  # noqa: E402
 
 OTHERS = os.environ.get("BENCH_PYTHON", str(ROOT / ".venv-bench" / "bin" / "python"))
 START_SECONDS = 120
-OFFLINE_INPUTS = {"text": 1000, "image": 1000, "audio": 64, "chat": 32}
+SETTLE_SECONDS = 4  # Gradio looks at itself when it has started, and gives up where it sleeps
+OFFLINE_INPUTS = {"text": 1000, "image": 1000, "audio": 64, "chat": 64}
 
 
 @dataclass(frozen=True)
@@ -232,8 +229,8 @@ def answers(url: str) -> bool:
     return True
 
 
-def offline(space: Path, workload: Workload) -> dict[str, float]:
-    """The bound, measured in a process of its own."""
+def offline(space: Path, workload: Workload, users: list[int]) -> dict[str, Any]:
+    """The bounds, measured in a process of its own."""
     inputs = itertools.islice(workload.inputs(), OFFLINE_INPUTS[workload.kind])
     values = []
     for number, value in enumerate(inputs):
@@ -243,7 +240,7 @@ def offline(space: Path, workload: Workload) -> dict[str, float]:
             value = str(path)
         values.append(value)
     done = subprocess.run(
-        [sys.executable, str(HERE / "contenders" / "offline.py")],
+        [sys.executable, str(HERE / "contenders" / "offline.py"), *map(str, users)],
         input=json.dumps(values),
         cwd=space,
         env={
@@ -258,7 +255,7 @@ def offline(space: Path, workload: Workload) -> dict[str, float]:
         stdout=subprocess.PIPE,
         check=True,
     )
-    figures: dict[str, float] = json.loads(done.stdout.strip().splitlines()[-1])
+    figures: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return figures
 
 
@@ -299,9 +296,10 @@ def measure(workload: Workload, options: argparse.Namespace, folder: Path) -> di
     try:
         for name in {one.server: None for one in taking_part}:
             servers[name] = Server(name, space, workload, folder)
+            time.sleep(SETTLE_SECONDS)
             servers[name].sleep()
         for number in range(options.rounds):
-            bounds.append(offline(space, workload))
+            bounds.append(offline(space, workload, options.users))
             print(f"round {number + 1}, bound: {bounds[-1]}", flush=True)
             for one, users in itertools.product(taking_part, options.users):
                 server = servers[one.server]
@@ -332,80 +330,6 @@ def measure(workload: Workload, options: argparse.Namespace, folder: Path) -> di
     return {"results": results, "memory": memory, "bounds": bounds, "names": taking_part}
 
 
-def machine(rounds: int) -> str:
-    """Where, when and with what it was measured."""
-    return (
-        f"Measured {date.today()} on {os.cpu_count()} CPUs ({platform.machine()}), Python "
-        f"{platform.python_version()}, Gradio {version('gradio')}, torch {version('torch')}, "
-        f"transformers {version('transformers')}. Medians of {rounds} alternating rounds."
-    )
-
-
-def table(name: str, workload: Workload, options: argparse.Namespace, found: Any) -> str:
-    """The measured figures as Markdown."""
-    middle = statistics.median
-    bound = middle(one["rate"] for one in found["bounds"])
-    rates = {
-        letter: {users: middle(run.rate for run in runs) for users, runs in by_users.items()}
-        for letter, by_users in found["results"].items()
-    }
-    lines = [
-        f"# Serving: {name}",
-        "",
-        f"{machine(options.rounds)} Each round lasts {options.seconds:g} s; visitors and servers "
-        "share the CPUs. Nothing is cached.",
-        "",
-        f"(g) The bound, the same model on its best batches in a loop without a server: "
-        f"{bound:.1f} {workload.unit}"
-        + (
-            f"; one direct call {1000 * middle(one['alone'] for one in found['bounds']):.1f} ms"
-            if "alone" in found["bounds"][0]
-            else ""
-        )
-        + ".",
-        "",
-        f"| users | | {workload.unit} | of (a) | of (g) | p50 s | p95 s | first s | errors |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for users, one in itertools.product(options.users, found["names"]):
-        runs = found["results"][one.letter][users]
-        rate = rates[one.letter][users]
-        base = rates.get("a", {}).get(users) or float("nan")
-        p50, p95 = (middle(run.quantile(percent) for run in runs) for percent in (50, 95))
-        first = [value for run in runs for value in run.first]
-        shown = f"{middle(first):.3f}" if workload.kind == "chat" and first else ""
-        errors = sum(run.errors for run in runs)
-        cells = (
-            f"{users} | ({one.letter}) {one.name} | {rate:.1f} | {rate / base:.2f} | "
-            f"{rate / bound:.2f} | {p50:.3f} | {p95:.3f} | {shown} | {errors}"
-        )
-        lines.append(f"| {cells} |")
-    used = ", ".join(f"({letter}) {mb:.0f}" for letter, mb in found["memory"].items())
-    lines += ["", f"Highest memory at the end of a run (PSS of all its processes), MB: {used}."]
-    return "\n".join(lines) + "\n"
-
-
-def plot(name: str, workload: Workload, found: Any) -> None:
-    """Rate against users, one line per contender, and the bound."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4.2))
-    for one in found["names"]:
-        runs = found["results"][one.letter]
-        rates = [statistics.median(run.rate for run in runs[users]) for users in runs]
-        axes.plot(list(runs), rates, marker="o", label=f"({one.letter}) {one.name}")
-    bound = statistics.median(one["rate"] for one in found["bounds"])
-    axes.axhline(bound, color="grey", linestyle="--", label="(g) no server")
-    axes.set(xscale="log", xlabel="users", ylabel=workload.unit, title=name, ylim=(0, None))
-    axes.set_xticks(list(runs), [str(users) for users in runs])
-    axes.minorticks_off()
-    axes.legend(fontsize="small")
-    figure.savefig(RESULTS / f"serving_{name}.svg", bbox_inches="tight")
-
-
 def main() -> None:
     """Measure, print, and write the table to results/."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
@@ -419,11 +343,11 @@ def main() -> None:
     workload = WORKLOADS[options.workload]
     with tempfile.TemporaryDirectory() as temporary:
         found = measure(workload, options, Path(temporary))
-    text = table(options.workload, workload, options, found)
+    text = table(options.workload, workload.unit, options, found)
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"serving_{options.workload}.md").write_text(text, encoding="utf-8")
     raw = {
-        "bound": [one["rate"] for one in found["bounds"]],
+        "bounds": found["bounds"],
         "rates": {
             letter: {users: [run.rate for run in runs] for users, runs in by_users.items()}
             for letter, by_users in found["results"].items()
@@ -431,7 +355,7 @@ def main() -> None:
     }
     path = RESULTS / f"serving_{options.workload}.json"
     path.write_text(json.dumps(raw, indent=2) + "\n", encoding="utf-8")
-    plot(options.workload, workload, found)
+    plot(options.workload, workload.unit, found)
     print(text)
 
 

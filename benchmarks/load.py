@@ -47,15 +47,15 @@ class Visitor:
         self.session = uuid.uuid4().hex
         self.uploaded: dict[bytes, str] = {}
 
-    async def ask(self, value: Any) -> tuple[Any, float]:
-        """The answer to `value`, and when its first part came.
+    async def ask(self, value: Any) -> tuple[Any, list[float]]:
+        """The answer to `value`, and when each part of it came.
 
         Raises:
             ValueError: there is none.
         """
         return await getattr(self, self.name)(value)
 
-    async def direct(self, value: Any) -> tuple[Any, float]:
+    async def direct(self, value: Any) -> tuple[Any, list[float]]:
         """Our direct route: JSON, or a file in a form."""
         if self.kind == "chat":
             body = {"message": value, "max_new_tokens": 32, "temperature": 0}
@@ -69,19 +69,19 @@ class Visitor:
             body = (f"multipart/form-data; boundary={BOUNDARY}", content)
         return await self._whole("/api/predict", body)
 
-    async def json(self, value: Any) -> tuple[Any, float]:
+    async def json(self, value: Any) -> tuple[Any, list[float]]:
         """LitServe: JSON with one input."""
         if self.kind == "chat":
             return await self._stream("/predict", {"input": value}, None)
         return await self._whole("/predict", {"input": as_text(value)})
 
-    async def json_list(self, value: Any) -> tuple[Any, float]:
+    async def json_list(self, value: Any) -> tuple[Any, list[float]]:
         """BentoML: JSON with a list of one input."""
         if self.kind == "chat":
             return await self._stream("/predict", {"input": value}, None)
         return await self._whole("/predict", {"input": [as_text(value)]})
 
-    async def queue(self, value: Any) -> tuple[Any, float]:
+    async def queue(self, value: Any) -> tuple[Any, list[float]]:
         """Gradio's queue, as a browser uses it: join, then read the stream of events."""
         data = [await self._upload(value) if isinstance(value, bytes) else value]
         if self.kind == "chat":
@@ -93,16 +93,16 @@ class Visitor:
         status, answer = await self.connection.post("/gradio_api/queue/join", body)
         if status != 200:
             raise ValueError(answer)
-        first, last = 0.0, None
+        parts, last = list[float](), None
         path = f"/gradio_api/queue/data?session_hash={self.session}"
         async for message in self.events.events(path):
             if message["msg"] == "process_generating":
-                first = first or time.monotonic()
+                parts.append(time.monotonic())
             if message["msg"] == "process_completed":
                 last = message
         if last is None or not last["success"]:
             raise ValueError(last)
-        return last["output"]["data"][0], first or time.monotonic()
+        return last["output"]["data"][0], parts or [time.monotonic()]
 
     async def _upload(self, content: bytes) -> dict[str, Any]:
         if content not in self.uploaded:  # a browser uploads once, too
@@ -114,20 +114,20 @@ class Visitor:
             self.uploaded[content] = json.loads(answer)[0]
         return {"path": self.uploaded[content], "meta": {"_type": "gradio.FileData"}}
 
-    async def _whole(self, path: str, body: Any) -> tuple[Any, float]:
+    async def _whole(self, path: str, body: Any) -> tuple[Any, list[float]]:
         status, answer = await self.connection.post(path, body)
         if status != 200:
             raise ValueError(answer)
-        return answer, time.monotonic()
+        return answer, [time.monotonic()]
 
-    async def _stream(self, path: str, body: Any, key: str | None) -> tuple[Any, float]:
-        first, latest = 0.0, None
+    async def _stream(self, path: str, body: Any, key: str | None) -> tuple[Any, list[float]]:
+        parts, latest = list[float](), None
         async for event in self.events.events(path, body):
-            first = first or time.monotonic()
+            parts.append(time.monotonic())
             latest = event if key is None else event.get(key, latest)
-        if not first:
+        if not parts:
             raise ValueError("nothing came")
-        return latest, first
+        return latest, parts
 
 
 CONFIG: dict[str, Any] = {}
@@ -165,6 +165,8 @@ async def drive(
 ) -> Result:
     """Let `users` visitors ask one request after the other, and count inside the window.
 
+    Of an answer that comes in parts, those inside count; latencies are of all that touch it.
+
     Args:
         amount: how much an answer counts for.
     """
@@ -178,16 +180,17 @@ async def drive(
         visitor = Visitor(url, kind, protocol)
         while (began := time.monotonic()) < end:
             try:
-                answer, first = await visitor.ask(next(inputs))
+                answer, parts = await visitor.ask(next(inputs))
             except (ValueError, OSError, EOFError):
                 result.errors += 1
                 await asyncio.sleep(0.05)
                 continue
             now = time.monotonic()
-            if start <= now < end:
+            inside = sum(start <= part < end for part in parts)
+            result.amounts.append(amount(answer) * inside / len(parts))
+            if now >= start:
                 result.latencies.append(now - began)
-                result.first.append(first - began)
-                result.amounts.append(amount(answer))
+                result.first.append(parts[0] - began)
         visitor.connection.close()
         visitor.events.close()
 

@@ -20,8 +20,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from compare import HERE, RESULTS, ROOT, WORKLOADS, Server, machine
+from compare import HERE, ROOT, WORKLOADS, Server
 from load import Visitor, learn
+from report import RESULTS, machine
 
 from spaces_gen.render import render
 

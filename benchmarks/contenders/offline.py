@@ -1,6 +1,10 @@
 """The bound: the same model on the best batches in a loop, without any server.
 
-Prints one line of JSON: requests (or tokens) per second, and the median seconds of a direct call.
+    python offline.py 1 8 32 64 < inputs.json
+
+Prints one line of JSON, requests (or tokens) per second: `all` where all requests are known in
+advance, `at_hand` by how many users have one request each, as a server meets them; and `alone`, the
+median seconds of a direct call.
 """
 
 from __future__ import annotations
@@ -14,7 +18,7 @@ from typing import Any
 
 import model
 from one_by_one import KIND, MAX_NEW_TOKENS
-from serving.batcher import similar
+from serving.batcher import Batcher, similar
 from serving.runtime import runtime
 
 
@@ -42,6 +46,34 @@ def loop(values: list[str], workers: int) -> float:
     for thread in threads:
         thread.join()
     return len(values) / (time.monotonic() - began)
+
+
+def at_hand(values: list[str], users: int) -> float:
+    """Requests per second with never more than `users` of them at once."""
+    tier = runtime.tier
+    threads = runtime.threads
+    batcher = Batcher(
+        model.predict,
+        tier.max_batch_size,
+        tier.max_batch_cost,
+        tier.call_cost,
+        threads,
+        lambda worker, tags, busy: set_threads(max(1, runtime.cpus // busy)),
+    )
+    room = threading.Semaphore(users)
+    began = time.monotonic()
+    futures = []
+    for value in values:
+        room.acquire()
+        item = model.prepare(value)
+        cost = model.cost(item) if hasattr(model, "cost") else 1
+        futures.append(batcher.submit(item, cost))
+        futures[-1].add_done_callback(lambda _: room.release())
+    for future in futures:
+        future.result()
+    seconds = time.monotonic() - began
+    batcher.close()
+    return len(values) / seconds
 
 
 def set_threads(count: int) -> None:
@@ -88,14 +120,21 @@ def main() -> None:
     """Read the inputs, measure, print."""
     model.load()
     values: list[Any] = json.load(sys.stdin)
+    users = list(map(int, sys.argv[1:]))
     if KIND == "chat":
         model.tokenizer.pad_token = model.tokenizer.pad_token or model.tokenizer.eos_token
         chat(values[:2])
-        figures = {"rate": chat(values[:32])}
+        by_users = {count: chat(values[:count]) for count in users}
+        figures = {"all": max(by_users.values()), "at_hand": by_users}
     else:
         loop(values[:64], 1)
         best = max(loop(values, workers) for workers in {1, runtime.threads})
-        figures = {"rate": best, "alone": alone(values)}
+        # one user needs as long for a tenth of them as many for all
+        by_users = {
+            count: at_hand(values[: max(len(values) // 10, 8) if count == 1 else None], count)
+            for count in users
+        }
+        figures = {"all": best, "at_hand": by_users, "alone": alone(values)}
     print("\n" + json.dumps(figures))
 
 
