@@ -77,7 +77,6 @@ class Case:
     folder: Path
     bad: list[Any] = field(default_factory=list)
     complaint: str = ""
-    keeps_history = False  # whether a visitor's requests depend on the ones before
 
     def inputs(self, count: int) -> list[list[Any]]:
         """Arguments of `count` different calls through gradio_client."""
@@ -246,8 +245,6 @@ class SpeechRecognition(Case):
 
 
 class TextGeneration(Case):
-    keeps_history = True
-
     def inputs(self, count: int) -> list[list[Any]]:
         return [
             [text, "You are kind.", 16 + 16 * (i % 2), 0] for i, text in enumerate(texts(count))
