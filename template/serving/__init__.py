@@ -1,14 +1,15 @@
 """Everything between Gradio and model.py; the same in every Space. A request's way:
 
-1. It comes through Gradio's queue (`gradio_queue`, `launch`) or the direct route (`api`).
-   Both let in as many as `line` allows, which also knows how long a newcomer waits.
+1. It comes through Gradio's queue (`gradio_queue`, `launch`) or the direct route (`api`,
+   with the checks of the page's components in `endpoint`). Both let in as many as `line`
+   allows, which also knows how long a newcomer waits.
 2. `server` looks whether the answer is kept: for good, if the request is one of the
    examples (`examples`), or for a day (`cache`). Equal requests at the same time become
    one.
 3. The model runs in a process of its own (`worker`), so that the page and the model never
    wait for each other, and a model that crashes or hangs is replaced while the page stays
-   up (`processes`; what the two say to each other is in `messages`). On ZeroGPU the
-   platform makes that process (`zero_gpu`).
+   up (`processes`, each of them a `process`; what the two say to each other is in
+   `messages`). On ZeroGPU the platform makes that process (`zero_gpu`).
 4. There the request is prepared on its own: `model.prepare` checks and converts it, while
    the model is busy with others. Bad input ends here, with a sentence for its visitor.
 5. The `batcher` takes the oldest request and those most like it as soon as a worker is

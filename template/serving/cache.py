@@ -28,6 +28,7 @@ MEMORY_BYTES = 64 * 2**20
 VALUE_BYTES = 2**20  # a larger answer is not kept
 SECONDS_TO_LIVE = 24 * 3600
 PATIENCE_SECONDS = 0.25  # for one look-up
+REMOTE = ("redis://", "rediss://", "unix://")
 PAUSE_SECONDS = 15.0  # after a failed one; each costs a visitor the patience
 
 
@@ -70,18 +71,21 @@ class AnswerCache:
     def __init__(self) -> None:
         url = os.environ.get("CACHE_URL") or "mem://"
         self._cache = Cache()
+        local = url.startswith("mem://")
         try:
-            if url.startswith("mem"):
+            if local:
                 self._cache.setup(url, check_interval=60)
+            elif not url.startswith(REMOTE):
+                raise ValueError(f"it must start with one of {REMOTE}")
             else:
                 self._cache.setup(
                     url, pickle_type="json", suppress=False, client_name="space"
                 )
         except Exception as error:  # noqa: BLE001  # an address may hold a password
             kind = type(error).__name__
-            log.warning("CACHE_URL cannot be used (%s): no answers are kept", kind)
+            wanted = "it should be like redis://host:6379"
+            log.warning("no answers are kept: CACHE_URL fails (%s), %s", kind, wanted)
             self._cache.setup("mem://", enable=False)
-        local = url.startswith("mem")
         self._patience = None if local else PATIENCE_SECONDS
         self._encode = pickle.dumps if local else to_json
         self._decode = pickle.loads if local else from_json
@@ -121,6 +125,8 @@ class AnswerCache:
             return None
         try:
             return await asyncio.wait_for(operation, self._patience)
+        except (ValueError, RecursionError):  # somebody else has written there
+            return None
         except Exception as error:  # noqa: BLE001  # network errors are many
             self._paused_until = time.monotonic() + PAUSE_SECONDS
             kind = type(error).__name__

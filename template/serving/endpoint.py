@@ -28,7 +28,7 @@ from pydantic import (
     WithJsonSchema,
     create_model,
 )
-from pydantic.errors import PydanticSchemaGenerationError
+from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from starlette.datastructures import UploadFile
 
 from serving.errors import InputError
@@ -138,7 +138,10 @@ def find_endpoint(demo: gr.Blocks, function: Callable[..., Any]) -> Endpoint | N
             for name, component in by_name.items()
             if getattr(component, "data_model", None) in (FileData, ImageData)
         )
-        checks = arguments(function, by_name, files)
+        try:
+            checks = arguments(function, by_name, files)
+        except (NameError, PydanticUserError):  # a name or a hint that it cannot read
+            return None
         return Endpoint(demo, function, by_name, checks, files)
     return None
 
