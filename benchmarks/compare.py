@@ -60,6 +60,12 @@ class Workload:
     inputs: Callable[[], Iterator[Any]]
     unit: str = "requests/s"
     folder: Path | None = None  # files that replace those of the template
+    max_batch_size: int | None = None  # where the row's is for a model of another size
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """Of the environment of all who serve it."""
+        return {"MAX_BATCH_SIZE": str(self.max_batch_size)} if self.max_batch_size else {}
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,13 @@ def tiny(model_type: str) -> Callable[[], Path]:
 
 WORKLOADS = {
     "embedding": Workload("sentence-similarity", "text", minilm, texts, folder=HERE / "embedding"),
-    "digits": Workload("image-classification", "image", tiny("image-classification"), pictures),
+    "digits": Workload(
+        "image-classification",
+        "image",
+        tiny("image-classification"),
+        pictures,
+        max_batch_size=32,
+    ),
     "chat": Workload("text-generation", "chat", smollm2, messages, "tokens/s"),
     "speech": Workload(
         "automatic-speech-recognition", "audio", tiny("automatic-speech-recognition"), recordings
@@ -162,6 +174,7 @@ class Server:
             "GRADIO_TEMP_DIR": str(folder / f"{name}-files"),
             "BENTOML_DO_NOT_TRACK": "1",
             "CACHE_EXAMPLES": "off",
+            **workload.variables,
         }
         if name != "space":  # they get the Space's model.py, and nothing of its settings
             environment["PYTHONPATH"] = f"{space}:{HERE / 'contenders'}"
@@ -250,6 +263,7 @@ def offline(space: Path, workload: Workload, users: list[int]) -> dict[str, Any]
             "HF_HUB_OFFLINE": "1",
             "BENCH_KIND": workload.kind,
             "BENCH_PORT": "0",
+            **workload.variables,
         },
         text=True,
         stdout=subprocess.PIPE,

@@ -60,7 +60,7 @@ def table(name: str, unit: str, options: argparse.Namespace, found: Any) -> str:
         base = rates.get("a", {}).get(users) or float("nan")
         p50, p95 = (middle(run.quantile(percent) for run in runs) for percent in (50, 95))
         first = [value for run in runs for value in run.first]
-        shown = f"{middle(first):.3f}" if first and any(first) else ""
+        shown = f"{middle(first):.3f}" if unit == "tokens/s" and first else ""
         errors = sum(run.errors for run in runs)
         shares = " | ".join(f"{rate / whole:.2f}" for whole in (base, bound, bounds[users]))
         times = f"{p50:.3f} | {p95:.3f} | {shown}"

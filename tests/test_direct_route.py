@@ -721,6 +721,7 @@ OWN_APPS = {
         ("answer(image)", "answer(*image)"),
         ("image.upload", "image.change"),
     ],
+    "a hidden name": [("image: str", "_image: str"), ("answer(image)", "answer(_image)")],
     "a function around it": [("classify,", "around,"), ("with gr.Blocks", AROUND)],
 }
 
