@@ -28,8 +28,8 @@ MEMORY_BYTES = 64 * 2**20
 VALUE_BYTES = 2**20  # a larger answer is not kept
 SECONDS_TO_LIVE = 24 * 3600
 PATIENCE_SECONDS = 0.25  # for one look-up
-REMOTE = ("redis://", "rediss://", "unix://")
 PAUSE_SECONDS = 15.0  # after a failed one; each costs a visitor the patience
+REMOTE = ("redis://", "rediss://", "unix://")
 
 
 class BoundedMemory(Memory):
@@ -76,7 +76,7 @@ class AnswerCache:
             if local:
                 self._cache.setup(url, check_interval=60)
             elif not url.startswith(REMOTE):
-                raise ValueError(f"it must start with one of {REMOTE}")
+                raise ValueError("an address of another kind")
             else:
                 self._cache.setup(
                     url, pickle_type="json", suppress=False, client_name="space"
