@@ -65,15 +65,22 @@ class Connection:
             f"accept: {accept}\r\n"
             f"content-type: {kind}\r\ncontent-length: {len(content)}\r\n\r\n"
         )
-        if self._writer is None or self._writer.is_closing():
-            self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
-        assert self._reader is not None
-        self._writer.write(head.encode() + content)
-        answer = (await self._reader.readuntil(b"\r\n\r\n")).lower()
+        try:
+            answer = await self._ask(head.encode() + content)
+        except (EOFError, ConnectionError):  # the server has closed it, as it was idle
+            self.close()
+            answer = await self._ask(head.encode() + content)
         status = int(answer.split(b" ", 2)[1])
         if b"content-length:" in answer:
             return status, int(answer.split(b"content-length:")[1].split(b"\r\n")[0])
         return status, None  # chunked
+
+    async def _ask(self, request: bytes) -> bytes:
+        """Send a request; returns the head of the answer, in lower case."""
+        if self._reader is None or self._writer is None:
+            self._reader, self._writer = await asyncio.open_connection(self._host, self._port)
+        self._writer.write(request)
+        return (await self._reader.readuntil(b"\r\n\r\n")).lower()
 
     async def _body(self, length: int | None) -> AsyncIterator[bytes]:
         assert self._reader is not None
