@@ -193,9 +193,9 @@ class Batcher:
         except BaseException as raised:  # noqa: BLE001  # a worker must never end
             error = as_exception(raised)
         else:
+            self._done(number, len(batch), time.monotonic() - began)
             for job, result in zip(batch, results):
                 finish(job, result)
-            self._done(number, len(batch), time.monotonic() - began)
             self._probe(batch)
             return cost_of(batch)
         return self._narrow_down(number, batch, error)

@@ -10,6 +10,7 @@ import pickle
 from typing import Any
 
 LONGEST_PATH = 1024
+SMALL_BYTES = 2**16
 
 
 def digest(item: Any) -> str | None:
@@ -28,14 +29,15 @@ async def digest_files(
     inputs: tuple[Any, ...], folders: tuple[str, ...]
 ) -> tuple[Any, ...]:
     """The inputs with a hash of the content in place of each file in `folders`."""
-    return tuple(
-        [
-            await asyncio.to_thread(file_hash, value)
-            if is_in(value, folders)
-            else value
-            for value in inputs
-        ]
-    )
+    known = []
+    for value in inputs:
+        if not is_in(value, folders):
+            known.append(value)
+        elif is_small(value):
+            known.append(file_hash(value))
+        else:
+            known.append(await asyncio.to_thread(file_hash, value))
+    return tuple(known)
 
 
 def is_in(value: Any, folders: tuple[str, ...]) -> bool:
@@ -46,6 +48,14 @@ def is_in(value: Any, folders: tuple[str, ...]) -> bool:
         and value.startswith(tuple(folder + os.sep for folder in folders))
         and os.path.normpath(value) == value  # no way out of the folder
     )
+
+
+def is_small(path: str) -> bool:
+    """Whether the file is read sooner than a thread would begin to."""
+    try:
+        return os.path.getsize(path) <= SMALL_BYTES
+    except (OSError, ValueError):
+        return False
 
 
 def file_hash(path: str) -> tuple[str, str]:

@@ -1,10 +1,17 @@
-"""What the page's process and a model's process say to each other, pickled over pipes."""
+"""What the page's process and a model's process say to each other, pickled over pipes.
+
+The page sends one message after the other. The model's process sends lists of them, each
+with its length before it, so that nothing is read before it is whole.
+"""
 
 from __future__ import annotations
 
+import struct
 from typing import Any, NamedTuple
 
 from serving.machine import Runtime
+
+LENGTH = struct.Struct("<Q")
 
 # ---- from the page to the model
 
@@ -46,16 +53,15 @@ class About(NamedTuple):
 
 
 class Starting(NamedTuple):
-    """A worker calls the model with these requests."""
+    """The model is called with these requests; `began` by time.monotonic()."""
 
-    worker: int
     numbers: list[int]
+    began: float
 
 
 class Done(NamedTuple):
-    """A worker's call ended well."""
+    """A call of the model ended well."""
 
-    worker: int
     items: int
     seconds: float
 
@@ -83,12 +89,6 @@ class Failed(NamedTuple):
     number: int
     kind: str
     text: str
-
-
-class Hung(NamedTuple):
-    """These requests have been prepared or computed for too long, wanted or not."""
-
-    numbers: list[int]
 
 
 class Alive(NamedTuple):

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 import pickle
+import select
 import signal
 import subprocess
 import sys
@@ -20,12 +21,13 @@ from pathlib import Path
 from typing import Any
 
 from serving.errors import ModelError
-from serving.messages import About, Chunk, Failed, Result, Stop
+from serving.messages import LENGTH, About, Chunk, Failed, Result, Stop
 
 log = logging.getLogger("space")
 
 FOLDER = Path(__file__).parent.parent
 STOP_SECONDS = 10
+READ_BYTES = 2**16  # as many as a pipe holds
 LAST_WORDS_SECONDS = 1  # for what a process has said before its end
 
 
@@ -42,14 +44,6 @@ class Request:
     started: bool = False
     alone: bool = False  # a process ended while it worked on it: one such at a time
     batch_size: int = 0  # the limit before that
-
-
-@dataclass
-class Call:
-    """A worker's call of the model."""
-
-    numbers: list[int]
-    since: float
 
 
 class Process:
@@ -76,15 +70,21 @@ class Process:
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            bufsize=0,
             cwd=FOLDER,
             env={**os.environ, **environment},
         )
-        self._outgoing: deque[Any] = deque()
-        self._wake = threading.Event()
-        self._over = False
+        assert self._popen.stdin is not None and self._popen.stdout is not None
+        self._stdin, self._stdout = self._popen.stdin, self._popen.stdout
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._incoming = bytearray()
+        self._outgoing: deque[memoryview] = deque()
+        self._lock = threading.Lock()  # of what goes out: close() has its own thread
+        self._silent = threading.Event()  # nothing more will come in
         self.isolated = False  # for one request at a time
         self.requests: dict[int, Request] = {}
-        self.calls: dict[int, Call] = {}
+        # what its threads work on, and when that was first seen
+        self._works: dict[frozenset[int], float] = {}
         self.heard = self.flowed = time.monotonic()  # anything, and any stream
         self.out_of_memory = 0
         self.hung = False  # why it was ended
@@ -97,94 +97,138 @@ class Process:
         Raises:
             ModelError: it cannot be loaded; the log says why.
         """
-        try:
-            about = self._receive()
-        except ModelError:
-            self.kill()
-            raise
-        assert isinstance(about, About)
-        self.about = about
+        while not (messages := self._complete()):
+            data = os.read(self._stdout.fileno(), READ_BYTES)
+            if not data:
+                self.kill()
+                raise ModelError
+            self._incoming += data
+        assert isinstance(messages[0], About)
+        self.about = messages[0]
         self.heard = self.flowed = time.monotonic()
 
-    def _receive(self) -> Any:
-        """The next message.
+    def listen(self, hear: Callable[[Process, list[Any]], None]) -> None:
+        """Call `hear` in the running loop with messages, and with [None] at the end."""
+        self._hear = hear
+        self._loop = asyncio.get_running_loop()
+        for pipe in (self._stdin, self._stdout):
+            os.set_blocking(pipe.fileno(), False)
+        self._loop.add_reader(self._stdout, self._read)
+        threading.Thread(target=self._wait, daemon=True).start()
 
-        Raises:
-            ModelError: the process has ended.
-        """
-        assert self._popen.stdout is not None
+    def _complete(self) -> list[Any]:
+        """The messages that have come in whole."""
+        messages = []
+        while len(self._incoming) >= LENGTH.size:
+            end = LENGTH.size + LENGTH.unpack_from(self._incoming)[0]
+            if len(self._incoming) < end:
+                break
+            messages += pickle.loads(memoryview(self._incoming)[LENGTH.size : end])
+            del self._incoming[:end]
+        return messages
+
+    def _read(self) -> None:
+        """Called by the loop when something has come in."""
+        assert self._loop is not None
         try:
-            return pickle.load(self._popen.stdout)
-        except Exception as error:
-            raise ModelError from error
+            data = os.read(self._stdout.fileno(), READ_BYTES)
+            self._incoming += data
+            messages = list(map(read, self._complete()))
+        except BlockingIOError:
+            return
+        except Exception as error:  # not what a worker writes
+            log.error("the model's process cannot be understood", exc_info=error)
+            data, messages = b"", []
+        if messages:
+            self._hear(self, messages)
+        if not data:  # it ends, or has closed its side
+            self._loop.remove_reader(self._stdout)
+            self._silent.set()
+            threading.Thread(target=self._end_soon, daemon=True).start()
 
-    def listen(self, hear: Callable[[Process, Any], None]) -> None:
-        """Call `hear` with each message, and with None at the end, from a thread."""
-        listener = threading.Thread(target=self._listen, args=(hear,), daemon=True)
-        listener.start()
-        threading.Thread(target=self._write, daemon=True).start()
-        threading.Thread(target=self._end, args=(listener, hear), daemon=True).start()
-
-    def _listen(self, hear: Callable[[Process, Any], None]) -> None:
-        with contextlib.suppress(ModelError):
-            while True:
-                hear(self, read(self._receive()))
+    def _end_soon(self) -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(STOP_SECONDS)
         self.kill()
 
-    def _end(
-        self, listener: threading.Thread, hear: Callable[[Process, Any], None]
-    ) -> None:
+    def _wait(self) -> None:
         """Tell the end; the pipe need not end with the process, its children hold it."""
+        assert self._loop is not None
         self._popen.wait()
-        listener.join(LAST_WORDS_SECONDS)
+        self._silent.wait(LAST_WORDS_SECONDS)
         self.worked_on = self._read_notes()
-        self._over = True
-        self._wake.set()
-        if not listener.is_alive():
-            for pipe in (self._popen.stdin, self._popen.stdout):
-                with contextlib.suppress(OSError):
-                    assert pipe is not None
-                    pipe.close()
-        hear(self, None)
+        with contextlib.suppress(RuntimeError):  # the loop is closed, the page is gone
+            self._loop.call_soon_threadsafe(self._over)
 
-    def send(self, message: Any) -> None:
-        """Send `message` soon; this never waits, even for a process that is stuck."""
-        self._outgoing.append(message)
-        self._wake.set()
+    def _over(self) -> None:
+        assert self._loop is not None
+        with self._lock:
+            self._loop.remove_reader(self._stdout)
+            self._loop.remove_writer(self._stdin)
+            for file in (self._stdin, self._stdout, self._notes):
+                file.close()
+        self._hear(self, [None])
 
-    def _write(self) -> None:
-        assert self._popen.stdin is not None
-        while not self._over:
-            self._wake.wait()
-            self._wake.clear()
-            try:
-                while self._outgoing:
-                    self._popen.stdin.write(self._outgoing.popleft())
-                self._popen.stdin.flush()
-            except (OSError, ValueError):  # it has ended, which the listener notices
-                return
+    def send(self, message: bytes) -> None:
+        """Send `message`, or what fits now and the rest soon; this never waits."""
+        with self._lock:
+            self._outgoing.append(memoryview(message))
+        if not self._write() and self._loop is not None:
+            self._loop.add_writer(self._stdin, self._go_on)
+
+    def _go_on(self) -> None:
+        """Called by the loop when there is room in the pipe."""
+        if self._write() and self._loop is not None:
+            self._loop.remove_writer(self._stdin)
+
+    def _write(self) -> bool:
+        """Write what there is room for; whether nothing is left."""
+        with self._lock:
+            while self._outgoing and not self._stdin.closed:
+                try:
+                    sent = os.write(self._stdin.fileno(), self._outgoing[0])
+                except BlockingIOError:
+                    return False
+                except OSError:  # it has ended, which will be noticed
+                    self._outgoing.clear()
+                    break
+                self._outgoing[0] = self._outgoing[0][sent:]
+                if not self._outgoing[0]:
+                    self._outgoing.popleft()
+            return True
 
     def kill(self) -> None:
         """End it now."""
         self._popen.kill()
         self._popen.wait()
-        self._wake.set()
 
     def stop(self) -> None:
-        """Let it finish what it computes, then end it."""
-        self.send(pickle.dumps(Stop()))
+        """Let it finish what it computes, then end it; called when no loop runs."""
+        deadline = time.monotonic() + STOP_SECONDS
+        with self._lock:
+            self._outgoing.append(memoryview(pickle.dumps(Stop())))
+        while not self._write() and (left := deadline - time.monotonic()) > 0:
+            select.select([], [self._stdin], [], left)
         try:
-            self._popen.wait(STOP_SECONDS)
+            self._popen.wait(max(0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             self.kill()
 
+    def overdue(self, seconds: float) -> list[int]:
+        """Numbers of the requests that a thread has worked on for longer.
+
+        Wanted or not; and even where the process cannot say so, as it is stuck.
+        """
+        now = time.monotonic()
+        works = map(frozenset, self._read_notes())
+        self._works = {work: self._works.get(work, now) for work in works}
+        late = [work for work, since in self._works.items() if now - since > seconds]
+        return [number for work in late for number in work]
+
     def _read_notes(self) -> list[set[int]]:
-        with self._notes as file:
-            file.seek(0)
-            numbers = array("q", file.read())
         width = self.about.runtime.tier.max_batch_size
+        file = self._notes.fileno()
+        numbers = array("q", os.pread(file, os.fstat(file).st_size, 0))
         parts = [numbers[at : at + width] for at in range(0, len(numbers), width)]
         return [set(part) - {0} for part in parts if any(part)]
 

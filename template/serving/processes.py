@@ -41,12 +41,11 @@ from serving.messages import (
     Chunk,
     Done,
     Failed,
-    Hung,
     Result,
     Starting,
 )
 from serving.metrics import Metrics
-from serving.process import Call, Process, Request
+from serving.process import Process, Request
 
 log = logging.getLogger("space")
 
@@ -227,37 +226,31 @@ class Processes:
         while self._waiting and self._ready:
             self._send(*self._waiting.popleft())
 
-    def _hear(self, process: Process, message: Any) -> None:
-        """Called by a process's thread."""
-        assert self._loop is not None
-        with contextlib.suppress(RuntimeError):  # the loop is closed, the page is gone
-            self._loop.call_soon_threadsafe(self._receive, process, message)
+    def _hear(self, process: Process, messages: list[Any]) -> None:
+        process.heard = time.monotonic()
+        for message in messages:
+            self._receive(process, message)
 
     def _receive(self, process: Process, message: Any) -> None:
-        process.heard = time.monotonic()
         if message is None:
             self._ended(process)
         elif isinstance(message, Starting):
-            process.calls[message.worker] = Call(message.numbers, process.heard)
             for number in message.numbers:
                 if number in process.requests:
-                    self._begins(process, process.requests[number])
+                    self._begins(process, process.requests[number], message.began)
         elif isinstance(message, Done):
-            process.calls.pop(message.worker, None)
             self._metrics.computed(message.items, message.seconds)
         elif isinstance(message, Alive):
             self._metrics.out_of_memory.inc(
                 message.out_of_memory - process.out_of_memory
             )
             process.out_of_memory = message.out_of_memory
-        elif isinstance(message, Hung):
-            self._end_hung(process, message.numbers)
         elif (request := process.requests.get(message.number)) is not None:
             self._answered(process, request, message)
 
     def _answered(self, process: Process, request: Request, message: Any) -> None:
         if isinstance(message, Chunk):
-            self._begins(process, request)
+            self._begins(process, request, process.heard)
             # the time limit is between two chunks
             request.asked = process.flowed = process.heard
             request.values.put_nowait(message.value)
@@ -268,10 +261,10 @@ class Processes:
         else:
             request.values.put_nowait(message if request.stream else message.value)
 
-    def _begins(self, process: Process, request: Request) -> None:
+    def _begins(self, process: Process, request: Request, when: float) -> None:
         if not request.started:
             request.started = True
-            self._metrics.queue_wait.observe(time.monotonic() - request.arrived)
+            self._metrics.queue_wait.observe(max(0, when - request.arrived))
             if request.stream:
                 streams = sum(
                     one.stream and one.started for one in process.requests.values()
@@ -285,13 +278,7 @@ class Processes:
             await asyncio.sleep(min(1, limit / 4))
             now = time.monotonic()
             for process in filter(None, list(self._slots)):
-                overdue = [
-                    number
-                    for call in process.calls.values()
-                    if now - call.since > limit
-                    for number in call.numbers
-                    if number in process.requests
-                ]
+                overdue = process.overdue(limit)
                 overdue += [
                     number
                     for number, request in process.requests.items()

@@ -32,6 +32,7 @@ from serving.batcher import Batcher, out_of_memory
 from serving.contract import Model, revision
 from serving.errors import InputError
 from serving.messages import (
+    LENGTH,
     About,
     Alive,
     Ask,
@@ -40,7 +41,6 @@ from serving.messages import (
     Chunk,
     Done,
     Failed,
-    Hung,
     Result,
     Starting,
     Stop,
@@ -63,6 +63,7 @@ class Outbox:
     def __init__(self, sink: BinaryIO) -> None:
         self._sink = sink
         self._waiting: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self._remarks: queue.SimpleQueue[Any] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._write, daemon=True)
         self._thread.start()
         self.alive: Callable[[], list[Any]] = list
@@ -70,6 +71,10 @@ class Outbox:
     def put(self, message: Any) -> None:
         """Send `message` soon."""
         self._waiting.put(message)
+
+    def remark(self, message: Any) -> None:
+        """Send `message` before the next one: the page need not wake up for it."""
+        self._remarks.put(message)
 
     def close(self) -> None:
         """Send what is left."""
@@ -84,16 +89,20 @@ class Outbox:
                 messages.append(self._waiting.get(timeout=ALIVE_SECONDS))
             while not self._waiting.empty():
                 messages.append(self._waiting.get())
+            remarks = []
+            while not self._remarks.empty():
+                remarks.append(self._remarks.get())
+            ready = remarks + [packed(one) for one in messages if one]
             if time.monotonic() - spoken >= ALIVE_SECONDS:
-                messages += self.alive()
+                ready += self.alive()
                 spoken = time.monotonic()
-            try:
-                for message in messages:
-                    if message is not None:
-                        self._sink.write(pickled(message))
-                self._sink.flush()
-            except OSError:  # the page's process is gone
-                os._exit(1)
+            if ready:
+                data = pickle.dumps(ready, protocol=5)
+                try:
+                    self._sink.write(LENGTH.pack(len(data)) + data)
+                    self._sink.flush()
+                except OSError:  # the page's process is gone
+                    os._exit(1)
             if None in messages:
                 return
 
@@ -114,7 +123,6 @@ class Notes:
         with open(path, "r+b") as file:
             file.truncate(threads * self._bytes)
             self._map = mmap.mmap(file.fileno(), 0)
-        self._since: dict[int, tuple[float, list[int]]] = {}  # by place in the file
         self._free: queue.SimpleQueue[int] = queue.SimpleQueue()
         for place in range(threads):
             self._free.put(place)
@@ -123,20 +131,12 @@ class Notes:
     def on(self, numbers: list[int]) -> Iterator[None]:
         """This thread works on these requests."""
         place = self._free.get()
-        self._since[place] = time.monotonic(), numbers
         self._write(place, numbers)
         try:
             yield
         finally:
             self._write(place, [])
-            del self._since[place]
             self._free.put(place)
-
-    def overdue(self, seconds: float) -> list[int]:
-        """The requests that a thread has worked on for longer."""
-        oldest = time.monotonic() - seconds
-        works = list(self._since.values())
-        return [number for began, ones in works if began < oldest for number in ones]
 
     def _write(self, place: int, numbers: list[int]) -> None:
         start = place * self._bytes
@@ -156,7 +156,8 @@ class Worker:
         self._wanted: set[int] = set()  # numbers of the requests whose visitor waits
         self._futures: dict[int, Future[Any]] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        threads = min(4, runtime.cpus + 1)
+        # more of them would only fight for the interpreter's lock, with the model's, too
+        threads = max(2, min(4, runtime.cpus))
         self._pool = ThreadPoolExecutor(threads, "prepare", one_thread)
         self._streaming = 0
         self._batcher: Batcher | None = None
@@ -174,7 +175,7 @@ class Worker:
                 tier.call_cost,
                 runtime.threads,
                 self._starting,
-                lambda *done: self._outbox.put(Done(*done)),
+                lambda _, *done: self._outbox.remark(Done(*done)),
             )
         self._outbox.put(
             About(
@@ -292,8 +293,8 @@ class Worker:
         finally:
             self._streaming -= 1
 
-    def _starting(self, worker: int, numbers: list[int], busy: int) -> None:
-        self._outbox.put(Starting(worker, numbers))
+    def _starting(self, _: int, numbers: list[int], busy: int) -> None:
+        self._outbox.remark(Starting(numbers, time.monotonic()))
         torch = sys.modules.get("torch")
         if torch is not None and runtime.device == "cpu":
             # of this thread: a lone batch gets all CPUs, several share them
@@ -301,10 +302,7 @@ class Worker:
 
     def _alive(self) -> list[Any]:
         """What to say when there is nothing else."""
-        if self._batcher is None:
-            return [Alive(0)]
-        hung = self._notes.overdue(runtime.tier.time_limit)
-        return [Alive(self._batcher.out_of_memory), *([Hung(hung)] if hung else [])]
+        return [Alive(self._batcher.out_of_memory if self._batcher else 0)]
 
     def _stop(self) -> None:
         for number in [*self._tasks]:
@@ -328,16 +326,15 @@ def failed(number: int, error: BaseException, where: str = "") -> Failed:
     return Failed(number, kind, type(error).__name__)
 
 
-def pickled(message: Any) -> bytes:
-    """The message as bytes; an answer that cannot be pickled becomes an error."""
+def packed(message: Any) -> Any:
+    """The message with its value pickled; one that cannot be becomes an error."""
+    if not isinstance(message, (Result, Chunk)):
+        return message
     try:
-        if isinstance(message, (Result, Chunk)):
-            value = pickle.dumps(message.value, protocol=5)
-            message = message._replace(value=value)
-        return pickle.dumps(message, protocol=5)
+        return message._replace(value=pickle.dumps(message.value, protocol=5))
     except BaseException as error:  # pickling runs the answer's own code
         log.error("an answer cannot be passed on", exc_info=error)
-        return pickle.dumps(Failed(message.number, "error", type(error).__name__))
+        return Failed(message.number, "error", type(error).__name__)
 
 
 def one_thread() -> None:
