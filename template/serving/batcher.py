@@ -27,6 +27,7 @@ import sys
 import threading
 import time
 import traceback
+from bisect import bisect_right
 from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -274,24 +275,42 @@ def cheapest_cuts(
     """
     call_cost = max(1, call_cost)
     count = len(costs)
-    least, ends = [0.0] * (count + 1), [count] * (count + 1)
-    for start in reversed(range(count)):
-        least[start] = math.inf
-        for end in range(start + 1, min(start + max_items, count) + 1):
+    # where equal costs end: cutting elsewhere never pays, unless a limit says so
+    runs = [at for at in range(1, count) if costs[at - 1] < costs[at]] + [count]
+
+    def ends(start: int) -> list[int]:
+        """Where the part that begins at `start` may end, ascending."""
+        found: list[int] = []
+        for end in runs[bisect_right(runs, start) :]:
             highest = costs[end - 1]
-            padded = (end - start) * highest
-            if end > start + 1 and (
-                padded > max_cost
-                # then a call for the first alone would be cheaper
-                or highest - costs[start] > call_cost
-            ):
+            if highest - costs[start] > call_cost:  # the first alone would be cheaper
                 break
-            total = call_cost + padded + least[end]
-            if total <= least[start]:
-                least[start], ends[start] = total, end
-    cuts = [ends[0]] if count else []
-    while cuts and cuts[-1] < count:
-        cuts.append(ends[cuts[-1]])
+            room = start + int(min(max_items, max_cost / max(1, highest)))
+            if room < end:
+                if room > max(found, default=start):
+                    found.append(room)
+                break
+            found.append(end)
+        return found or [start + 1]
+
+    choices: dict[int, list[int]] = {}
+    reached = {0}
+    for start in range(count):
+        if start in reached:
+            choices[start] = ends(start)
+            reached.update(choices[start])
+    least, best = {count: 0.0}, {}
+    for start in reversed(choices):
+        # of equally cheap ones the last
+        least[start], behind = min(
+            (call_cost + (end - start) * costs[end - 1] + least[end], -end)
+            for end in choices[start]
+        )
+        best[start] = -behind
+    cuts, start = list[int](), 0
+    while start < count:
+        start = best[start]
+        cuts.append(start)
     return cuts
 
 
