@@ -723,6 +723,12 @@ OWN_APPS = {
     ],
     "a hidden name": [("image: str", "_image: str"), ("answer(image)", "answer(_image)")],
     "a function around it": [("classify,", "around,"), ("with gr.Blocks", AROUND)],
+    "a function that makes a path of a name": [
+        ("classify,", "around,"),
+        ("with gr.Blocks", AROUND.replace("classify(image)", 'classify(f"examples/{image}.png")')),
+        (PICTURE, 'gr.Textbox(label="Name")'),
+        ("image.upload", "image.change"),
+    ],
 }
 
 
@@ -745,10 +751,13 @@ def test_no_file_of_the_server_can_be_named(
     """Whatever component takes the file, and however the page calls the function."""
     secret = tmp_path / "secret"
     secret.write_text("of the server", encoding="utf-8")
+    named = {"path": str(secret), "meta": {"_type": "gradio.FileData"}}
     with own_app(tmp_path, rendered(model_type="image-classification"), OWN_APPS[name]) as space:
         for given in (
             {"json": {"image": str(secret)}},
             {"json": {"image": [str(secret)]}},
+            {"json": {"image": named}},
+            {"json": {"image": [named]}},
             {"files": {"image": (None, str(secret))}},
         ):
             response = post(space, **given)

@@ -16,6 +16,7 @@ from typing import Annotated, Any
 
 import gradio as gr
 from gradio.components import Component
+from gradio.context import LocalContext
 from gradio.data_classes import FileData, ImageData
 from gradio.exceptions import InvalidPathError
 from gradio.processing_utils import async_move_files_to_cache
@@ -80,6 +81,7 @@ class Endpoint:
     async def _converted(self, name: str, component: Component, value: Any) -> Any:
         if component.stateful:
             return value
+        LocalContext.blocks.set(self.demo)  # without it, Gradio checks no path
         try:
             if isinstance(value, UploadFile):
                 return await asyncio.to_thread(self._convert_file, component, value)

@@ -141,6 +141,7 @@ class Server:
 
         @asynccontextmanager
         async def running(app: FastAPI) -> AsyncIterator[None]:
+            demo.has_launched = True  # before the first request: now paths are checked
             self._model.start()
             add_metrics(app, self.metrics)
             if direct is not None:
