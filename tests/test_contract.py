@@ -142,3 +142,21 @@ def test_it_stops_cleanly(running: RunningSpace) -> None:
         assert counts[outcome] == before[outcome]
     assert batches >= 1
     assert largest > 1
+
+
+def test_gradios_monitoring_works_where_the_owner_opens_it(
+    rendered: Callable[..., Path], tmp_path: Path
+) -> None:
+    space = space_with(rendered, tmp_path, BATCH_FUNCTION)
+    app = space.folder / "app.py"
+    before = app.read_text(encoding="utf-8")
+    after = before.replace("classify)\n", "classify, enable_monitoring=True)\n")
+    assert after != before
+    app.write_text(after, encoding="utf-8")
+    with space:
+        client = Client(space.url, verbose=False)
+        for number in range(3):
+            client.predict(str(number), api_name="/predict")
+        seen = httpx.get(f"{space.url}/monitoring/summary").json()["functions"]
+        assert sum(one["total_requests"] for one in seen.values()) == 3
+        assert [one["success_rate"] for one in seen.values()] == [1.0]

@@ -25,14 +25,13 @@ DELETE_CACHE = (3600, 86400)
 MAX_BODY_BYTES = 20 * 2**20  # of one request or upload
 SESSIONS = 1000  # visitors whose state is kept at the same time
 
-# Unless told otherwise Gradio rebuilds a table of up to 10,000 events after each event,
-# and reports usage to its makers. Variables that are set already are respected.
-for name, value in {
+# Unless told otherwise Gradio reports usage to its makers.
+os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+# What only its monitoring page shows: a table of up to 10,000 events, made anew after each.
+NO_STATISTICS = {
     "GRADIO_ANALYTICS_CACHE_FREQUENCY": "1000000000",
     "GRADIO_ANALYTICS_MAX_EVENTS": "1",
-    "GRADIO_ANALYTICS_ENABLED": "False",
-}.items():
-    os.environ.setdefault(name, value)
+}
 
 
 def launch(
@@ -54,6 +53,9 @@ def launch(
         options: for Gradio's `launch`; they win over the settings here.
     """
     explain_unreadable_inputs(demo)
+    if not options.get("enable_monitoring"):
+        for name, value in NO_STATISTICS.items():
+            os.environ.setdefault(name, value)
     own_limit = "GRADIO_DEFAULT_CONCURRENCY_LIMIT" in os.environ
     demo.queue(
         max_size=max_size + 1,  # the line refuses before, with a better message
