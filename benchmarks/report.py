@@ -36,7 +36,9 @@ def table(name: str, unit: str, options: argparse.Namespace, found: Any) -> str:
         letter: {users: middle(run.rate for run in runs) for users, runs in by_users.items()}
         for letter, by_users in found["results"].items()
     }
-    alone = [1000 * one["alone"] for one in found["bounds"] if "alone" in one]
+    alone, paused = (
+        [1000 * one[name] for one in found["bounds"] if name in one] for name in ("alone", "paused")
+    )
     known = ", ".join(f"{rate:.1f} with {users}" for users, rate in bounds.items())
     lines = [
         f"# Serving: {name}",
@@ -47,7 +49,12 @@ def table(name: str, unit: str, options: argparse.Namespace, found: Any) -> str:
         f"Two bounds, {unit} of the same model in a loop without a server or visitors: (g) on the "
         f"best batches of many requests that are all known in advance, {bound:.1f}; (h) with as "
         f"many at hand as there are users, which is what a server can know: {known}."
-        + (f" One direct call takes {middle(alone):.1f} ms." if alone else ""),
+        + (
+            f" One direct call takes {middle(alone):.1f} ms in a loop, {middle(paused):.1f} ms "
+            "with pauses of 4 ms between the calls."
+            if alone
+            else ""
+        ),
         "",
         "`Interface.from_pipeline` is missing: it fails with transformers 5.",
         "",

@@ -3,8 +3,9 @@
     python offline.py 1 8 32 64 < inputs.json
 
 Prints one line of JSON, requests (or tokens) per second: `all` where all requests are known in
-advance, `at_hand` by how many users have one request each, as a server meets them; and `alone`, the
-median seconds of a direct call.
+advance, `at_hand` by how many users have one request each, as a server meets them; and the median seconds
+of a direct call: `alone` in a loop, and `paused` with a pause between two calls, as between two
+requests of a visitor.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ import model
 from one_by_one import KIND, MAX_NEW_TOKENS
 from serving.batcher import Batcher, similar
 from serving.runtime import runtime
+
+PAUSE_SECONDS = 0.004  # what a server and a visitor do between two calls
 
 
 def loop(values: list[str], workers: int) -> float:
@@ -83,11 +86,12 @@ def set_threads(count: int) -> None:
     torch.set_num_threads(count)
 
 
-def alone(values: list[str]) -> float:
+def alone(values: list[str], pause: float = 0) -> float:
     """Median seconds of one direct call."""
     times = []
     set_threads(runtime.cpus)
     for value in values[:100]:
+        time.sleep(pause)
         began = time.monotonic()
         model.predict([model.prepare(value)])
         times.append(time.monotonic() - began)
@@ -134,7 +138,8 @@ def main() -> None:
             count: at_hand(values[: max(len(values) // 10, 8) if count == 1 else None], count)
             for count in users
         }
-        figures = {"all": best, "at_hand": by_users, "alone": alone(values)}
+        figures = {"all": best, "at_hand": by_users}
+        figures |= {"alone": alone(values), "paused": alone(values, PAUSE_SECONDS)}
     print("\n" + json.dumps(figures))
 
 

@@ -91,7 +91,7 @@ class Batcher:
         self._starting, self._done = starting, done
         self._line: list[Job] = []
         self._lock = threading.Lock()
-        self._arrived = threading.Condition(self._lock)
+        self._idle: list[threading.Event] = []  # the last who worked is the next
         self._free = workers
         self._closed = False
         self.out_of_memory = 0  # how often
@@ -123,7 +123,8 @@ class Batcher:
             if self._closed:
                 raise RuntimeError("the Space is shutting down")
             self._line.append(job)
-            self._arrived.notify()
+            if self._idle:
+                self._idle.pop().set()
         return job.future
 
     def close(self) -> None:
@@ -131,31 +132,39 @@ class Batcher:
         with self._lock:
             self._closed = True
             left_over, self._line = self._line, []
-            self._arrived.notify_all()
+            while self._idle:
+                self._idle.pop().set()
         for job in left_over:
             finish(job, error=RuntimeError("the Space is shutting down"))
         for worker in self._workers:
             worker.join(timeout=10)
 
     def _work(self, number: int) -> None:
-        while batch := self._take():
+        bell = threading.Event()
+        while batch := self._take(bell):
             self._run(number, batch)
             with self._lock:
                 self._free += 1
 
-    def _take(self) -> list[Job]:
+    def _take(self, bell: threading.Event) -> list[Job]:
         """Wait for requests, then take a batch; an empty list ends the worker."""
-        with self._lock:
-            while not self._line and not self._closed:
-                self._arrived.wait()
-            if not self._line:
-                return []
-            share = math.ceil(len(self._line) / self._free)  # the rest is for others
-            batch = self._most_similar(min(share, self._max_batch_size))
-            chosen = set(map(id, batch))
-            self._line = [job for job in self._line if id(job) not in chosen]
-            self._free -= 1
-            return batch
+        while True:
+            with self._lock:
+                if self._line:
+                    return self._next_batch()
+                if self._closed:
+                    return []
+                bell.clear()
+                self._idle.append(bell)
+            bell.wait()
+
+    def _next_batch(self) -> list[Job]:
+        share = math.ceil(len(self._line) / self._free)  # the rest is for others
+        batch = self._most_similar(min(share, self._max_batch_size))
+        chosen = set(map(id, batch))
+        self._line = [job for job in self._line if id(job) not in chosen]
+        self._free -= 1
+        return batch
 
     def _most_similar(self, count: int) -> list[Job]:
         """The oldest job and up to `count` - 1 of its group that are best with it."""
