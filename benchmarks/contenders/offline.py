@@ -3,9 +3,9 @@
     python offline.py 1 8 32 64 < inputs.json
 
 Prints one line of JSON, requests (or tokens) per second: `all` where all requests are known in
-advance, `at_hand` by how many users have one request each, as a server meets them; and the median seconds of
-a direct call: `alone` in a loop, and `paused` with a pause between two calls, as between two requests
-of a visitor.
+advance, `at_hand` by how many users have one request each, as a server meets them. And the median
+seconds of a direct call: `alone` in a loop, `paused` with a pause before each, as between two
+requests of a visitor.
 """
 
 from __future__ import annotations
