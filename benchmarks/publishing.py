@@ -28,7 +28,7 @@ from spaces_gen.render import render
 
 sys.path.append(str(ROOT / "tests"))
 
-from hub import Hub  # noqa: E402
+from hub import Hub
 
 BIN = Path(sys.executable).parent
 VENV_FILES, VENV_BYTES = 400, 20_000  # a small one

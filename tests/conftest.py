@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from publishing import command, hub, space  # noqa: F401  # fixtures
 
 from spaces_gen.render import render
 

@@ -33,7 +33,8 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("template", "generator", "hooks"):
         leave_out = shutil.ignore_patterns("__pycache__")
         shutil.copytree(ROOT / name, folder / name, ignore=leave_out)
-    shutil.copy(ROOT / "copier.yml", folder)
+    for name in ("copier.yml", ".pre-commit-hooks.yaml"):
+        shutil.copy(ROOT / name, folder)
     for command in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "v"], ["tag", "v9.9.9"]):
         subprocess.run([*GIT, *command], cwd=folder, check=True)
     return folder

@@ -248,7 +248,7 @@ def test_a_token_is_found_and_never_printed(
     (space / "notes.txt").write_text(f"first line\nvalue: {TOKENS[kind]}\n")
     assert space_check.main([str(space)]) == 1
     output = capsys.readouterr().out
-    assert f"notes.txt:2: error: {kind} in the text" in output
+    assert f"notes.txt:2: error: {kind} in the file" in output
     assert BODY[:12] not in output
     assert UPPER not in output
 

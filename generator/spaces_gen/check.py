@@ -20,16 +20,17 @@ def check(space: Path) -> list[Any]:
     """
     if not space.is_dir():
         raise UserError(f"there is no folder {space}")
-    findings: list[Any] = _space_checks().check(space)
+    findings: list[Any] = space_checks().check(space)
     return findings
 
 
 def as_line(finding: Any) -> str:
     """A finding as `path:line: level: message (fix)`."""
-    return str(_space_checks().render(finding))
+    return str(space_checks().render(finding))
 
 
-def _space_checks() -> ModuleType:
+def space_checks() -> ModuleType:
+    """The package of the checks."""
     # hooks/ also runs by itself, as a pre-commit hook, so it is no part of this package
     hooks = str(bundle_root() / "hooks")
     if hooks not in sys.path:

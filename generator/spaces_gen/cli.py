@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+import traceback
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from spaces_gen import __version__
-from spaces_gen.errors import UserError
+from spaces_gen.errors import UsageError, UserError
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +20,18 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Turn a model and a hardware tier into a Hugging Face Space that holds up under traffic.",
 )
+
+
+HUB_SECONDS = 120  # for all that is asked of the Hub, retries included
+FOLLOW_SECONDS = 86400
+
+
+def _say(sentence: str) -> None:
+    typer.echo(sentence, err=True)
+
+
+def _ask_secret(key: str) -> str:
+    return str(typer.prompt(f"Value of the secret {key}", hide_input=True))
 
 
 def _print_version(wanted: bool) -> None:
@@ -126,6 +139,111 @@ def check(
 
 
 @app.command()
+def publish(
+    space: Annotated[Path, typer.Argument(metavar="DEST", help="Folder of the Space.")] = Path(),
+    repo_id: Annotated[
+        str | None, typer.Option(metavar="NS/NAME", help="The Space; by default the last one.")
+    ] = None,
+    hardware: Annotated[
+        str | None, typer.Option(help="Flavor; by default that of the answers.")
+    ] = None,
+    sleep_time: Annotated[
+        int | None, typer.Option(metavar="SECONDS", help="Idle time before it sleeps; -1: never.")
+    ] = None,
+    private: Annotated[bool, typer.Option("--private", help="Only you see it.")] = False,
+    protected: Annotated[
+        bool, typer.Option("--protected", help="Everybody uses it, only you see its files.")
+    ] = False,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="A secret; its value from the environment or a prompt."),
+    ] = None,
+    secrets_file: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Secrets as KEY=VALUE lines.")
+    ] = None,
+    variable: Annotated[
+        list[str] | None, typer.Option(metavar="KEY=VALUE", help="A public variable.")
+    ] = None,
+    volume: Annotated[
+        list[str] | None, typer.Option(metavar="hf://SOURCE:/PATH", help="Mounted in the Space.")
+    ] = None,
+    pull_request: Annotated[
+        bool, typer.Option("--pr", help="Propose the files as a pull request.")
+    ] = False,
+    message: Annotated[str, typer.Option(help="Of the commit.")] = "Publish with spaces-gen",
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change.")] = False,
+    wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Until it runs.")] = True,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", help="For the Space to start.")
+    ] = 1800,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+) -> None:
+    """Publish a Space: one commit, the settings that differ, then wait until it runs.
+
+    Nothing is sent where nothing changed, and nothing of somebody else's is overwritten.
+
+    Example: spaces-gen publish my-space --repo-id me/my-space --hardware t4-small
+    """
+    from spaces_gen.hub import given
+    from spaces_gen.hub.changes import Settings
+    from spaces_gen.hub.plan import Request
+    from spaces_gen.publish import run
+
+    if private and protected:
+        raise UsageError("--private and --protected exclude each other")
+    ask = _ask_secret if sys.stdin.isatty() else None
+    settings = Settings(
+        hardware=hardware,
+        sleep_time=sleep_time,
+        visibility="private" if private else "protected" if protected else None,
+        variables=given.variables(variable or []),
+        volumes=given.volumes(volume or []),
+    )
+    secrets = given.secrets(secret or [], secrets_file, ask)
+    request = Request(space, repo_id, settings, secrets, pull_request, message)
+    raise typer.Exit(run(request, dry_run=dry_run, wait=wait, timeout=timeout, as_json=as_json))
+
+
+@app.command()
+def status(
+    repo_id: Annotated[str, typer.Argument(metavar="NS/NAME", help="The Space.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Show how a Space on the Hub is: stage, hardware, price, last commit, variables.
+
+    Example: spaces-gen status me/my-space
+    """
+    from rich.console import Console
+
+    from spaces_gen.hub.client import Hub
+    from spaces_gen.hub.show import print_space
+    from spaces_gen.status import status as read
+
+    about = read(Hub(HUB_SECONDS, _say), repo_id)
+    if as_json:
+        typer.echo(json.dumps(about, indent=2))
+    else:
+        print_space(Console(), about)
+
+
+@app.command()
+def logs(
+    repo_id: Annotated[str, typer.Argument(metavar="NS/NAME", help="The Space.")],
+    build: Annotated[bool, typer.Option("--build", help="Of the build.")] = False,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on until Ctrl-C.")] = False,
+) -> None:
+    """Show the log of a Space on the Hub.
+
+    Example: spaces-gen logs me/my-space --build
+    """
+    from spaces_gen.hub.client import Hub
+    from spaces_gen.status import logs as read
+
+    for line in read(Hub(FOLLOW_SECONDS if follow else HUB_SECONDS, _say), repo_id, build, follow):
+        typer.echo(line)
+
+
+@app.command()
 def demo(
     name: Annotated[str, typer.Argument(help="similarity or chat.")] = "similarity",
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 7860,
@@ -172,12 +290,12 @@ def main() -> None:
         app()
     except UserError as error:
         if debug:
-            raise
+            traceback.print_exc()
         typer.echo(f"Error: {error}", err=True)
-        sys.exit(1)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
     except Exception as error:
         if debug:
-            raise
+            traceback.print_exc()
         reason = " ".join(f"{type(error).__name__}: {error}".split())
         typer.echo(f"Error: {reason} (spaces-gen --debug shows where)", err=True)
         sys.exit(1)

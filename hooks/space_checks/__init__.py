@@ -6,25 +6,27 @@ a caller may also run one alone. Nothing here imports, runs or changes the files
 
 from __future__ import annotations
 
-from .card import check_card
+from .card import check_card, read_facts
 from .cli import main, render
 from .conflicts import check_conflicts
-from .files import SpaceFiles, list_files
+from .files import RECORD, SpaceFiles, list_files, without
 from .finding import Finding
-from .publishable import check_publishable
+from .publishable import check_publishable, stay_here
 from .python_syntax import check_python
 from .requirements import check_requirements
-from .run import CHECKS, check
+from .run import CHECKS, check, check_files
 from .sizes import check_sizes
-from .tokens import check_tokens
+from .tokens import check_tokens, redact
 
 __all__ = [
     "CHECKS",
+    "RECORD",
     "Finding",
     "SpaceFiles",
     "check",
     "check_card",
     "check_conflicts",
+    "check_files",
     "check_publishable",
     "check_python",
     "check_requirements",
@@ -32,5 +34,9 @@ __all__ = [
     "check_tokens",
     "list_files",
     "main",
+    "read_facts",
+    "redact",
     "render",
+    "stay_here",
+    "without",
 ]

@@ -1,7 +1,7 @@
 """The files of a Space folder that would be published, and a safe way to read them.
 
 Reading never leaves the folder through a link, never blocks on anything but a regular file and
-never takes in more than READ_LIMIT bytes.
+never takes in more than READ_LIMIT bytes at once.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import os
 import stat
 import subprocess
-from collections.abc import Iterable, Iterator
+import tempfile
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 READ_LIMIT = 10 * 1024 * 1024
+OVERLAP = 4096  # longer than what is looked for
 SKIPPED_FOLDERS = frozenset(
     {
         ".git",
@@ -25,18 +27,31 @@ SKIPPED_FOLDERS = frozenset(
         "node_modules",
         ".ruff_cache",
         ".mypy_cache",
+        ".pytest_cache",
+        ".ipynb_checkpoints",
+        ".tox",
+        ".nox",
+        ".idea",
+        ".vscode",
     }
 )
+# Of editors and file managers, and what `spaces-gen publish` notes for itself.
+SKIPPED_FILES = ("*.pyc", "*.swp", "*.swo", "*~", ".DS_Store", "Thumbs.db", "desktop.ini")
+RECORD = ".spaces-gen.json"
 _HEAD = 8192
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 @dataclass(frozen=True)
 class SpaceFiles:
-    """A folder and what lies in it, as sorted paths with forward slashes, relative to `root`."""
+    """A folder and what lies in it, as sorted paths with forward slashes, relative to `root`.
+
+    `unread` names a .gitignore that could not be obeyed, as there is no git.
+    """
 
     root: Path
     paths: tuple[str, ...]
+    unread: str | None = None
 
     def real(self, path: str) -> Path | None:
         """The regular file behind `path`; None for anything else and for what lies outside."""
@@ -67,6 +82,23 @@ class SpaceFiles:
         except OSError:
             return None
 
+    def windows(self, path: str) -> Iterator[tuple[int, bytes]]:
+        """All of a file in overlapping parts, each with the number of lines before it."""
+        target = self.real(path)
+        try:
+            stream = target.open("rb") if target else None
+        except OSError:
+            stream = None
+        if stream is None:
+            return
+        with stream:
+            lines, overlap = 0, b""
+            while part := stream.read(READ_LIMIT):
+                window = overlap + part
+                yield lines, window
+                overlap = window[-OVERLAP:]
+                lines += window.count(b"\n") - overlap.count(b"\n")
+
     def text(self, path: str) -> str | None:
         """The text of a file, bytes that are no UTF-8 replaced; None for a binary file."""
         head = self.read(path, _HEAD) or b""
@@ -80,14 +112,24 @@ class SpaceFiles:
 def list_files(root: Path) -> SpaceFiles:
     """List a Space folder the way git sees it, or by walking it where git has nothing to say.
 
-    A folder that is ignored by a repository further up has an empty git view and is walked.
+    A folder that is ignored by a repository further up has an empty git view; like one without a
+    repository it is listed as if it were one of its own, so that its .gitignore counts.
     """
     root = root.resolve()
-    names = _existing(root, _ask_git(root)) or _existing(root, _walk(root))
+    names = _existing(root, _ask_git(root)) or _existing(root, _ask_git_of_its_own(root))
+    unread = None
+    if not names:
+        names = _existing(root, _walk(root))
+        unread = next((name for name in sorted(names) if _is_gitignore(name)), None)
     environments = {str(PurePosixPath(name).parent) for name in names if _is_venv_marker(name)}
-    return SpaceFiles(
-        root, tuple(sorted(name for name in names if not _is_skipped(name, environments)))
-    )
+    kept = (name for name in names if not _is_skipped(name, environments))
+    return SpaceFiles(root, tuple(sorted(kept)), unread)
+
+
+def without(files: SpaceFiles, paths: Container[str]) -> SpaceFiles:
+    """The files but for those at `paths`."""
+    kept = tuple(path for path in files.paths if path not in paths)
+    return SpaceFiles(files.root, kept, files.unread)
 
 
 def _existing(root: Path, names: Iterable[str]) -> set[str]:
@@ -96,16 +138,28 @@ def _existing(root: Path, names: Iterable[str]) -> set[str]:
 
 
 def _ask_git(root: Path) -> list[str]:
-    """The tracked files and the untracked ones that are not ignored; empty without a repository.
+    """The tracked files and the untracked ones that are not ignored; empty without a repository."""
+    return _git(root, "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+
+
+def _ask_git_of_its_own(root: Path) -> list[str]:
+    """What is not ignored, as an empty repository around the folder sees it."""
+    with tempfile.TemporaryDirectory(prefix="space-check-") as repository:
+        _git(root, "init", "--quiet", "--bare", repository)
+        where = [f"--git-dir={repository}", f"--work-tree={root}"]
+        return _git(root, *where, "ls-files", "-z", "--others", "--exclude-standard")
+
+
+def _git(root: Path, *arguments: str) -> list[str]:
+    """What git lists; nothing where it fails or is not installed.
 
     Variables such as GIT_DIR and GIT_INDEX_FILE are dropped, because a hook inherits those of the
     commit it runs in. The file system monitor is off, because it is a command the folder names.
     """
     environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
-    command = ["git", "-c", "core.fsmonitor=false", "ls-files", "-z"]
     try:
         result = subprocess.run(
-            [*command, "--cached", "--others", "--exclude-standard"],
+            ["git", "-c", "core.fsmonitor=false", *arguments],
             cwd=root,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -133,11 +187,18 @@ def _is_venv_marker(name: str) -> bool:
     return path.name == "pyvenv.cfg" and len(path.parts) > 1
 
 
+def _is_gitignore(name: str) -> bool:
+    return PurePosixPath(name).name == ".gitignore"
+
+
 def _is_skipped(name: str, environments: set[str]) -> bool:
     """Whether a path is or lies in a cache, a dependency folder or a virtual environment."""
     path = PurePosixPath(name)
-    return not SKIPPED_FOLDERS.isdisjoint(path.parts) or any(
-        str(parent) in environments for parent in path.parents
+    return (
+        name == RECORD
+        or not SKIPPED_FOLDERS.isdisjoint(path.parts)
+        or any(path.match(pattern) for pattern in SKIPPED_FILES)
+        or any(str(parent) in environments for parent in path.parents)
     )
 
 

@@ -14,6 +14,9 @@ _CREDENTIAL_FILES = frozenset({".netrc", ".git-credentials", ".pypirc"})
 def check_publishable(files: SpaceFiles) -> list[Finding]:
     """Find environment and credential files, links out of the folder and unreadable files."""
     findings = []
+    if files.unread is not None:
+        message = "git is not installed, so it is not known what this file keeps back"
+        findings.append(error(files.unread, None, message, "install git"))
     for path in files.paths:
         if is_private(path):
             findings.append(
@@ -30,6 +33,17 @@ def check_publishable(files: SpaceFiles) -> list[Finding]:
             fix = "make it readable for you, or delete it"
             findings.append(warning(path, None, "unreadable, so nothing in it was checked", fix))
     return findings
+
+
+def stay_here(files: SpaceFiles) -> dict[str, str]:
+    """The listed files that must not leave this machine, each with the reason."""
+    private = {path: "private settings" for path in files.paths if is_private(path)}
+    links = {
+        path: "a link that leads out or to something private"
+        for path in files.paths
+        if (files.root / path).is_symlink() and _link(files, path)
+    }
+    return {**private, **links}
 
 
 def is_private(path: str) -> bool:

@@ -30,7 +30,11 @@ CHECKS: tuple[Check, ...] = (
 
 def check(root: Path) -> list[Finding]:
     """Run every check over a Space folder; findings in the order of files and lines."""
-    files = list_files(root)
+    return check_files(list_files(root))
+
+
+def check_files(files: SpaceFiles) -> list[Finding]:
+    """Run every check over files that are listed already."""
     findings = [_without_credentials(item) for one in CHECKS for item in one(files)]
     return sorted(findings, key=lambda item: (item.path, item.line or 0, item.message))
 

@@ -1,4 +1,4 @@
-"""Credentials of a known form in the text files of a Space.
+"""Credentials of a known form in the files of a Space.
 
 A finding names the file, the line and the kind, never the credential. `redact` keeps the same
 promise for everything else that is printed.
@@ -45,17 +45,25 @@ _FEWEST_CHARACTERS = 8
 
 
 def check_tokens(files: SpaceFiles) -> list[Finding]:
-    """Find credentials in text files."""
+    """Find credentials in all files, of whatever kind and size."""
     return [
         error(
             path,
             line,
-            f"{kind} in the text",
+            f"{kind} in the file",
             "remove it, revoke it, and read it from a Space secret instead",
         )
         for path in files.paths
-        for line, kind in find_tokens(files.text(path) or "")
+        for line, kind in _in_file(files, path)
     ]
+
+
+def _in_file(files: SpaceFiles, path: str) -> list[tuple[int, str]]:
+    """Each credential once, by line and kind."""
+    found = set(find_tokens(files.text(path) or ""))
+    for lines, window in files.windows(path):
+        found |= {(lines + line, kind) for line, kind in find_tokens(window.decode("latin-1"))}
+    return sorted(found)
 
 
 def find_tokens(text: str) -> Iterator[tuple[int, str]]:

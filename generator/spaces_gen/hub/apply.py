@@ -1,0 +1,63 @@
+"""Carries out a plan, and remembers it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from spaces_gen.errors import UserError
+from spaces_gen.hub import record as records
+from spaces_gen.hub.changes import SettingChanges, compare_files
+from spaces_gen.hub.client import Hub
+from spaces_gen.hub.plan import Plan, secret_times
+from spaces_gen.hub.record import Record, read_record, write_record
+from spaces_gen.hub.remote import RemoteSpace
+from spaces_gen.hub.send import Proposal, change_settings, commit, create, propose
+
+
+def carry_out(hub: Hub, plan: Plan, message: str) -> str:
+    """Do what is planned; returns the commit that the Space is at.
+
+    Raises:
+        UserError: the Hub refuses, or does not answer in time. What is done by then is whole.
+    """
+    remote = plan.remote
+    if remote is None:
+        remote = create(hub, plan.repo_id, plan.local.sdk, plan.wanted, plan.secrets)
+        known = {path: file.blob_id for path, file in remote.files.items()}
+        files = compare_files(plan.local.files, remote.files, known)
+        files = replace(files, deleted=(), kept=files.deleted)
+        settings = SettingChanges()
+    else:
+        files, settings = plan.files, plan.settings
+    if files:
+        remote = commit(hub, remote, files, plan.local.files, message)
+    note(hub, plan, remote, {})
+    if settings:
+        change_settings(hub, plan.repo_id, settings, plan.secrets)
+    if plan.secrets:
+        note(hub, plan, remote, plan.secrets)
+    return remote.commit
+
+
+def carry_out_as_pull_request(hub: Hub, plan: Plan, message: str) -> Proposal:
+    """Open a pull request with the changes of the files.
+
+    Raises:
+        UserError: the Hub refuses, or does not answer in time.
+    """
+    if plan.remote is None:
+        raise UserError(f"there is no {plan.repo_id} to propose a change to; publish without --pr")
+    return propose(hub, plan.remote, plan.parent, plan.files, plan.local.files, message)
+
+
+def note(hub: Hub, plan: Plan, remote: RemoteSpace, secrets: Mapping[str, str]) -> None:
+    """Remember what is there now."""
+    before = read_record(plan.local.root)
+    same = before is not None and before.repo_id == plan.repo_id
+    sent = dict(before.secrets) if before is not None and same else {}
+    if secrets:
+        there = secret_times(hub, plan.repo_id)
+        sent |= {key: records.sent(value, there.get(key, "")) for key, value in secrets.items()}
+    files = {path: remote.files[path].blob_id for path in plan.local.files if path in remote.files}
+    write_record(plan.local.root, Record(hub.endpoint, plan.repo_id, remote.commit, files, sent))

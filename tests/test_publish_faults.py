@@ -1,0 +1,136 @@
+"""`spaces-gen publish` while something goes wrong: one commit or none, and a second run ends it."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hub import Hub
+from publishing import ME, Command, here
+
+from spaces_gen import publish
+from spaces_gen.hub.changes import Settings
+from spaces_gen.hub.plan import Request
+
+# the fault, and of how many requests one meets it
+FAULTS: dict[str, tuple[dict[str, Any], int]] = {
+    "busy": ({"status": 503}, 3),
+    "too many": ({"status": 429, "headers": {"Retry-After": "1"}}, 3),
+    "dropped": ({"drop": True}, 1),
+    "applied, then busy": ({"status": 502, "when": "after"}, 2),
+    "applied, then dropped": ({"drop": True, "when": "after"}, 1),
+}
+
+
+@pytest.fixture
+def here_in_process(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    """Publishes in this process, which is quicker; waits are short."""
+    for name, value in (("ENDPOINT", hub.url), ("HF_HUB_OFFLINE", False)):
+        monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+    monkeypatch.setenv("HF_TOKEN", hub.token("me"))
+    monkeypatch.setattr("spaces_gen.hub.client.FIRST_PAUSE", 0.01)
+
+    def run(space: Path, repo_id: str, settings: Settings) -> int:
+        request = Request(space, repo_id, settings, {"KEY": "the value of it"})
+        return publish.run(request, dry_run=False, wait=False, timeout=60, as_json=False)
+
+    return run
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_at_any_request_leaves_one_commit_and_a_second_run_sends_nothing(
+    fault: str,
+    hub: Hub,
+    rendered: Callable[..., Path],
+    tmp_path: Path,
+    here_in_process: Callable[..., int],
+) -> None:
+    """Each request of a first publish and of a change, one after the other."""
+    original = rendered(model_type="text-classification")
+    first = Settings(hardware="t4-small", variables={"A": "1"})
+    second = Settings(hardware="cpu-basic", variables={"A": "2"})
+    how, step = FAULTS[fault]
+    met = 0
+    for number in itertools.count(1, step):
+        name = f"me/demo-{number}"
+        space = tmp_path / f"space-{number}"
+        shutil.copytree(original, space)
+        hits = 0
+        for settings, commits in ((first, 2), (second, 3)):
+            injected = hub.fail_nth(number, **how)
+            assert here_in_process(space, name, settings) == 0
+            hits += injected.hits
+            hub.works_again()
+            there = hub.space(name)
+            assert len(there.commits) == commits, (number, [one.title for one in there.commits])
+            assert there.files() == here(space)
+            assert there.requested_hardware == settings.hardware
+            assert there.variables == settings.variables
+            assert there.secrets == {"KEY": "the value of it"}
+            count = len(hub.writes)
+            assert here_in_process(space, name, settings) == 0
+            assert len(hub.writes) == count
+            (space / "model.py").write_text((space / "model.py").read_text() + "\n# mine\n")
+            (space / "serving/zero_gpu.py").unlink(missing_ok=True)
+        met += hits
+        if not hits:
+            break
+    assert met > 15 / step
+
+
+def test_another_operation_that_never_ends_is_given_up(
+    hub: Hub, space: Path, tmp_path: Path
+) -> None:
+    hub.busy(times=None)
+    code = (
+        "import sys; from spaces_gen import publish, cli; publish.SEND_SECONDS = 4; "
+        "sys.argv[0] = 'spaces-gen'; cli.main()"
+    )
+    command = Command(hub, tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", code, "publish", str(space), "--repo-id", ME],
+        capture_output=True, text=True, check=False, env=command.environment, timeout=60,
+    )  # fmt: skip
+    assert done.returncode == 1
+    assert "run the command again" in done.stderr
+    assert 1 <= len(hub.writes) <= 4, "it waits between two attempts"
+
+
+def test_ctrl_c_at_any_request_leaves_all_or_nothing(
+    hub: Hub, rendered: Callable[..., Path], tmp_path: Path, command: Command
+) -> None:
+    original = rendered(model_type="text-classification")
+    number = 0
+    while True:
+        name = f"me/demo-{number}"
+        space = tmp_path / f"space-{number}"
+        shutil.copytree(original, space)
+        arguments = ["publish", str(space), "--repo-id", name, "--hardware", "t4-small"]
+        running: list[subprocess.Popen[str]] = []
+
+        def interrupt(running: list[subprocess.Popen[str]] = running) -> None:
+            while not running:
+                pass
+            running[0].send_signal(signal.SIGINT)
+
+        trigger = hub.before("*", "", interrupt, skip=number)
+        running.append(command.start(*arguments, "--no-wait"))
+        running[0].communicate(timeout=60)
+        done = trigger.done
+        hub.works_again()
+        if hub.has_space(name):
+            assert len(hub.space(name).commits) in (1, 2)
+        command.well(*arguments, "--no-wait")
+        assert hub.space(name).files() == here(space)
+        assert len(hub.space(name).commits) == 2
+        if not done:
+            break
+        number += 2
+    assert number > 4
