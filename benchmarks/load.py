@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+import os
 import time
 import urllib.request
 import uuid
@@ -15,6 +16,7 @@ from typing import Any
 from http_client import Connection
 
 BOUNDARY = "space-bench"
+MAX_NEW_TOKENS = int(os.environ.get("BENCH_TOKENS", "32"))  # of an answer of a chat
 
 
 @dataclass
@@ -58,7 +60,7 @@ class Visitor:
     async def direct(self, value: Any) -> tuple[Any, list[float]]:
         """Our direct route: JSON, or a file in a form."""
         if self.kind == "chat":
-            body = {"message": value, "max_new_tokens": 32, "temperature": 0}
+            body = {"message": value, "max_new_tokens": MAX_NEW_TOKENS, "temperature": 0}
             return await self._stream("/api/predict", body, "result")
         if self.kind == "text":
             body: Any = {"text": value}
@@ -139,7 +141,11 @@ def learn(url: str) -> None:
         config = json.load(answer)
     (found,) = [one for one in config["dependencies"] if one["api_name"] == "predict"]
     # our chat also has sliders: system prompt, tokens, temperature come last
-    extra = {-2: 32, -1: 0, -3: "You are a helpful assistant."} if len(found["inputs"]) > 3 else {}
+    extra = (
+        {-2: MAX_NEW_TOKENS, -1: 0, -3: "You are a helpful assistant."}
+        if len(found["inputs"]) > 3
+        else {}
+    )
     CONFIG.update(fn=found["id"], inputs=found["inputs"], extra=extra)
 
 

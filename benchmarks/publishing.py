@@ -119,15 +119,17 @@ def measured(hub: Hub, repo_id: str, action: Callable[[], None]) -> Figures:
 
 def run(publisher: Publisher, hub: Hub, folder: Path, repo_id: str, environment: Any) -> None:
     """Publish; a failure ends it all."""
-    subprocess.run(
+    done = subprocess.run(
         publisher.command(folder, repo_id),
         cwd=folder,
         env=environment,
         input=publisher.typed,
         capture_output=True,
         text=True,
-        check=True,
+        check=False,
     )
+    if done.returncode:
+        raise SystemExit(f"{publisher.shown} failed:\n{done.stdout}\n{done.stderr}")
 
 
 def main() -> None:
@@ -148,7 +150,8 @@ def main() -> None:
             "HF_HUB_DISABLE_UPDATE_CHECK": "1",
         }
         original = Path(temporary, "original")
-        render({"model_type": "text-classification"}, original)
+        # `gradio deploy` takes the card's title for the Space's name
+        render({"model_type": "text-classification", "title": "deploy"}, original)
         laptop(original)
         for one in PUBLISHERS:
             folder = Path(temporary, one.name)

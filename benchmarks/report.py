@@ -12,6 +12,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from load import MAX_NEW_TOKENS
+
 RESULTS = Path(__file__).parent / "results"
 
 
@@ -44,7 +46,8 @@ def table(name: str, unit: str, options: argparse.Namespace, found: Any) -> str:
         f"# Serving: {name}",
         "",
         f"{machine(options.rounds)} Each round lasts {options.seconds:g} s; visitors and servers "
-        "share the CPUs. Nothing is cached.",
+        "share the CPUs. Nothing is cached."
+        + (f" An answer has at most {MAX_NEW_TOKENS} tokens." if unit == "tokens/s" else ""),
         "",
         f"Two bounds, {unit} of the same model in a loop without a server or visitors: (g) on the "
         f"best batches of many requests that are all known in advance, {bound:.1f}; (h) with as "

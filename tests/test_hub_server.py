@@ -207,6 +207,15 @@ def test_a_commit_on_what_is_no_longer_the_newest_is_refused(hub: Hub, api: HfAp
     assert [one.author for one in space.commits] == ["me", "other", "me"]
 
 
+def test_what_happens_before_a_request_may_ask_the_hub_itself(hub: Hub, api: HfApi) -> None:
+    space = hub.add_space(DEMO)
+    seen = []
+    hub.before("POST", "/commit/", lambda: seen.append(api.space_info(DEMO).sha), skip=1)
+    for name in ("a.txt", "b.txt", "c.txt"):
+        commit(api, add(name))
+    assert seen == [space.commits[1].sha]
+
+
 def test_someone_deletes_a_file(hub: Hub) -> None:
     space = hub.add_space(DEMO, {"app.py": b"x", "notes.txt": b"y"})
     made = hub.someone_commits(DEMO, {"notes.txt": None}, author="her", title="Tidied")
