@@ -203,16 +203,23 @@ class Process:
         self._popen.wait()
 
     def stop(self) -> None:
-        """Let it finish what it computes, then end it; called when no loop runs."""
-        deadline = time.monotonic() + STOP_SECONDS
+        """Let it finish what it computes, then end it; called outside of the loop."""
         with self._lock:
             self._outgoing.append(memoryview(pickle.dumps(Stop())))
-        while not self._write() and (left := deadline - time.monotonic()) > 0:
-            select.select([], [self._stdin], [], left)
-        try:
-            self._popen.wait(max(0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            self.kill()
+        deadline = time.monotonic() + STOP_SECONDS
+        while self._popen.poll() is None and time.monotonic() < deadline:
+            self._write()
+            if self._loop is None or not self._loop.is_running():
+                self._drain()
+            time.sleep(0.02)
+        self.kill()
+
+    def _drain(self) -> None:
+        """Take what nobody waits for any more: a full pipe would hold up its end."""
+        with contextlib.suppress(OSError, ValueError):
+            while select.select([self._stdout], [], [], 0)[0]:
+                if not os.read(self._stdout.fileno(), READ_BYTES):
+                    return
 
     def overdue(self, seconds: float) -> list[int]:
         """Numbers of the requests that a thread has worked on for longer.

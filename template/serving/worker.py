@@ -92,7 +92,7 @@ class Outbox:
             remarks = []
             while not self._remarks.empty():
                 remarks.append(self._remarks.get())
-            ready = remarks + [packed(one) for one in messages if one]
+            ready = remarks + [packed(one) for one in messages if one is not None]
             if time.monotonic() - spoken >= ALIVE_SECONDS:
                 ready += self.alive()
                 spoken = time.monotonic()
