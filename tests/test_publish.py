@@ -71,6 +71,14 @@ def test_what_should_stay_at_home_stays(hub: Hub, space: Path, command: Command)
     assert "stays here: out" in said
 
 
+def test_without_git_nothing_is_sent_that_a_gitignore_might_keep_back(
+    hub: Hub, space: Path, command: Command
+) -> None:
+    said = command.refused("publish", str(space), "--repo-id", ME, PATH=str(space))
+    assert "install git" in said
+    assert hub.requests == []
+
+
 @pytest.mark.parametrize("kind", TOKEN_FORMS)
 @pytest.mark.parametrize("file", ["model.py", "data.bin"])
 def test_a_token_in_a_file_stops_everything(

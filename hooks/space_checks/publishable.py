@@ -16,7 +16,7 @@ def check_publishable(files: SpaceFiles) -> list[Finding]:
     findings = []
     if files.unread is not None:
         message = "git is not installed, so it is not known what this file keeps back"
-        findings.append(error(files.unread, None, message, "install git"))
+        findings.append(warning(files.unread, None, message, "install git"))
     for path in files.paths:
         if is_private(path):
             findings.append(

@@ -80,6 +80,11 @@ def read_local(folder: Path) -> LocalSpace:
         raise UserError(f"there is no folder {folder}")
     checks = space_checks()
     listed = checks.list_files(folder)
+    if listed.unread is not None:
+        raise UserError(
+            f"not published: git is not installed, so it is not known what {listed.unread} keeps "
+            "back; install git"
+        )
     left_out = checks.stay_here(listed)
     published = checks.without(listed, left_out)
     errors = [one for one in checks.check_files(published) if one.level == "error"]
