@@ -419,7 +419,7 @@ def test_wrong_usage_is_exit_2(options: list[str], hub: Hub, space: Path, comman
 def test_no_secret_and_no_token_is_found_anywhere(
     hub: Hub, space: Path, command: Command, tmp_path: Path
 ) -> None:
-    """Not in output, traces, the record, the commit, or the arguments of any process."""
+    """Not in output, traces, the record or the commit."""
     marker, other = "marker-of-a-secret-1", "marker-of-a-secret-2"
     (tmp_path / "secrets.env").write_text(f"OTHER={other}\n")
     arguments = ["--debug", "publish", str(space), "--repo-id", ME, "--secret", "KEY"]

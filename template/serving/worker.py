@@ -328,6 +328,8 @@ def failed(number: int, error: BaseException, where: str = "") -> Failed:
 
 def packed(message: Any) -> Any:
     """The message with its value pickled; one that cannot be becomes an error."""
+    if isinstance(message, Failed):  # plain text, whatever model.py raised
+        return message._replace(text="".join(map(str, str(message.text))))
     if not isinstance(message, (Result, Chunk)):
         return message
     try:
