@@ -6,13 +6,17 @@ import json
 import sys
 import traceback
 from dataclasses import asdict
+from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from spaces_gen import __version__
 from spaces_gen.errors import UsageError, UserError
+
+if TYPE_CHECKING:
+    from spaces_gen.upgrading.change import Wish
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -24,6 +28,38 @@ app = typer.Typer(
 
 HUB_SECONDS = 120  # for all that is asked of the Hub, retries included
 FOLLOW_SECONDS = 86400
+
+
+PUBLISH_SECONDS = 300
+HUB_PREFIX = "hf:"
+
+_SPACE = typer.Argument(metavar="DEST", help="Folder of the Space, or hf:ns/name.")
+_DATA = typer.Option("--data", metavar="KEY=VALUE", help="Any answer by its question.")
+_VERSION = typer.Option(metavar="VERSION", help="Of the template: latest, or such as v1.2.0.")
+_SECRET = typer.Option(
+    "--secret", metavar="KEY", help="A secret; its value from the environment or a prompt."
+)
+_SECRETS_FILE = typer.Option(metavar="FILE", help="Secrets as KEY=VALUE lines.")
+_VARIABLE = typer.Option("--variable", metavar="KEY=VALUE", help="A public variable.")
+
+
+class Conflict(str, Enum):
+    """What to do where both sides changed a line."""
+
+    stop = "stop"
+    inline = "inline"
+
+
+def _wish(hardware: str | None, data: list[str] | None, version: str | None) -> Wish:
+    from spaces_gen.questions import parse_data
+    from spaces_gen.upgrading.change import Wish
+
+    answers: dict[str, Any] = parse_data(data or [])
+    if hardware is not None:
+        answers["hardware"] = hardware
+    if not answers and version is None:
+        raise UsageError("say what is to change: --hardware, --data KEY=VALUE or --to-version")
+    return Wish(answers, version)
 
 
 def _say(sentence: str) -> None:
@@ -74,9 +110,7 @@ def new(
     examples_cache: Annotated[
         str | None, typer.Option(help="Answers to examples: start, first-use or off.")
     ] = None,
-    data: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="Any answer by its question.")
-    ] = None,
+    data: Annotated[list[str] | None, _DATA] = None,
     defaults: Annotated[bool, typer.Option("--defaults", help="Ask nothing.")] = False,
 ) -> None:
     """Make a Space.
@@ -154,16 +188,9 @@ def publish(
     protected: Annotated[
         bool, typer.Option("--protected", help="Everybody uses it, only you see its files.")
     ] = False,
-    secret: Annotated[
-        list[str] | None,
-        typer.Option(metavar="KEY", help="A secret; its value from the environment or a prompt."),
-    ] = None,
-    secrets_file: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Secrets as KEY=VALUE lines.")
-    ] = None,
-    variable: Annotated[
-        list[str] | None, typer.Option(metavar="KEY=VALUE", help="A public variable.")
-    ] = None,
+    secret: Annotated[list[str] | None, _SECRET] = None,
+    secrets_file: Annotated[Path | None, _SECRETS_FILE] = None,
+    variable: Annotated[list[str] | None, _VARIABLE] = None,
     volume: Annotated[
         list[str] | None, typer.Option(metavar="hf://SOURCE:/PATH", help="Mounted in the Space.")
     ] = None,
@@ -241,6 +268,161 @@ def logs(
 
     for line in read(Hub(FOLLOW_SECONDS if follow else HUB_SECONDS, _say), repo_id, build, follow):
         typer.echo(line)
+
+
+@app.command()
+def upgrade(
+    space: Annotated[str, _SPACE] = ".",
+    hardware: Annotated[str | None, typer.Option(help="Flavor; see `spaces-gen tiers`.")] = None,
+    data: Annotated[list[str] | None, _DATA] = None,
+    to_version: Annotated[str | None, _VERSION] = None,
+    conflict: Annotated[
+        Conflict, typer.Option(help="Stop at a clash, or write both sides with markers.")
+    ] = Conflict.stop,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would change.")] = False,
+    then_publish: Annotated[
+        bool, typer.Option("--publish", help="Publish it then, where it was published to.")
+    ] = False,
+    pull_request: Annotated[
+        bool, typer.Option("--pr/--no-pr", help="On the Hub: as a pull request, or at once.")
+    ] = True,
+) -> None:
+    """Move a Space to other hardware, answers or a newer template; your edits stay.
+
+    Works in a folder, in git or not, and on the Hub without a clone.
+
+    Example: spaces-gen upgrade my-space --hardware a10g-small
+    """
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    wish = _wish(hardware, data, to_version)
+    if space.startswith(HUB_PREFIX):
+        from spaces_gen.hub.client import Hub
+        from spaces_gen.upgrade_on_hub import upgrade_on_hub
+
+        if conflict is not Conflict.stop or then_publish:
+            raise UsageError("--conflict inline and --publish are for a folder")
+        upgrade_on_hub(
+            Hub(PUBLISH_SECONDS, _say),
+            space[len(HUB_PREFIX) :],
+            wish,
+            pull_request=pull_request,
+            dry_run=dry_run,
+            console=console,
+        )
+        return
+    from spaces_gen.upgrade import upgrade as change
+
+    folder = Path(space)
+    inline = conflict is Conflict.inline
+    code = change(folder, wish, inline=inline, dry_run=dry_run, console=console)
+    if code or dry_run or not then_publish:
+        raise typer.Exit(code)
+    from spaces_gen.hub.plan import Request
+    from spaces_gen.publish import run
+
+    raise typer.Exit(run(Request(folder), dry_run=False, wait=True, timeout=1800, as_json=False))
+
+
+@app.command()
+def diff(
+    space: Annotated[str, _SPACE] = ".",
+    hardware: Annotated[str | None, typer.Option(help="Flavor; see `spaces-gen tiers`.")] = None,
+    data: Annotated[list[str] | None, _DATA] = None,
+    to_version: Annotated[str | None, _VERSION] = None,
+) -> None:
+    """Show what an upgrade would change: files, tuned values, memory, throughput, price.
+
+    Example: spaces-gen diff my-space --hardware a10g-small
+    """
+    from rich.console import Console
+
+    console = Console(highlight=False, soft_wrap=True)
+    wish = _wish(hardware, data, to_version)
+    if space.startswith(HUB_PREFIX):
+        from spaces_gen.hub.client import Hub
+        from spaces_gen.upgrade_on_hub import diff_on_hub
+
+        raise typer.Exit(
+            diff_on_hub(Hub(HUB_SECONDS, _say), space[len(HUB_PREFIX) :], wish, console)
+        )
+    from spaces_gen.upgrade import show_diff
+
+    raise typer.Exit(show_diff(Path(space), wish, console))
+
+
+@app.command()
+def fork(
+    source: Annotated[str, typer.Argument(metavar="hf:NS/NAME", help="The Space to copy.")],
+    target: Annotated[str, typer.Argument(metavar="NS/NAME", help="The copy; yours by default.")],
+    hardware: Annotated[
+        str | None, typer.Option(help="Flavor; by default that of the original's answers.")
+    ] = None,
+    sleep_time: Annotated[
+        int | None, typer.Option(metavar="SECONDS", help="Idle time before it sleeps; -1: never.")
+    ] = None,
+    public: Annotated[bool, typer.Option("--public", help="Everybody sees the copy.")] = False,
+    secret: Annotated[list[str] | None, _SECRET] = None,
+    secrets_file: Annotated[Path | None, _SECRETS_FILE] = None,
+    variable: Annotated[list[str] | None, _VARIABLE] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be done.")] = False,
+) -> None:
+    """Copy a Space on the Hub, and make the copy for its hardware.
+
+    Tells which secrets the copy lacks, since they are never copied.
+
+    Example: spaces-gen fork hf:them/their-space my-space --hardware t4-small
+    """
+    from rich.console import Console
+
+    from spaces_gen.fork import fork as copy
+    from spaces_gen.hub import given
+    from spaces_gen.hub.changes import Settings
+    from spaces_gen.hub.client import Hub
+
+    settings = Settings(
+        hardware=hardware,
+        sleep_time=sleep_time,
+        visibility="public" if public else "private",
+        variables=given.variables(variable or []),
+    )
+    secrets = given.secrets(secret or [], secrets_file, _ask_secret if sys.stdin.isatty() else None)
+    copy(
+        Hub(PUBLISH_SECONDS, _say),
+        source.removeprefix(HUB_PREFIX),
+        target,
+        settings,
+        secrets,
+        dry_run=dry_run,
+        console=Console(highlight=False, soft_wrap=True),
+    )
+
+
+@app.command()
+def adopt(
+    space: Annotated[Path, typer.Argument(metavar="DEST", help="Folder of the Space.")] = Path(),
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Write them without asking.")] = False,
+) -> None:
+    """Find out how a Space was made whose answers file is lost or damaged, and write it anew.
+
+    Example: spaces-gen adopt my-space
+    """
+    from spaces_gen.adopt import Origin
+    from spaces_gen.adopt import adopt as find
+
+    def agree(origin: Origin) -> bool:
+        for key, value in origin.answers.items():
+            typer.echo(f"  {key}: {value}")
+        made = f"template {origin.version}" if origin.version else "this template"
+        typer.echo(f"{origin.equal} of {origin.files} files are as {made} gives them for these.")
+        if yes:
+            return True
+        if not sys.stdin.isatty():
+            raise UserError("nothing was written, as nobody can be asked; run it with --yes")
+        return bool(typer.confirm("Write them to .copier-answers.yml?"))
+
+    typer.echo("written" if find(space, agree, _say) else "nothing was written")
 
 
 @app.command()

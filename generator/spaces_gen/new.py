@@ -7,6 +7,7 @@ from typing import Any
 
 from spaces_gen.errors import UserError
 from spaces_gen.inspect_model import inspect_model
+from spaces_gen.questions import check_choice
 from spaces_gen.render import check_destination, render
 from spaces_gen.tables import load_model_types, load_tiers
 
@@ -44,11 +45,3 @@ def infer_type(model_id: str, found: dict[str, Any], interactive: bool) -> dict[
     raise UserError(
         f"model_type: {model_id} {reason}; choose one with --model-type: {', '.join(known)}"
     )
-
-
-def check_choice(question: str, answers: dict[str, Any], allowed: list[str]) -> None:
-    """Refuse an answer that is in no table, before anything is rendered."""
-    if question in answers and answers[question] not in allowed:
-        raise UserError(
-            f"{question}: {answers[question]!r} is not allowed; choose one of {', '.join(allowed)}"
-        )

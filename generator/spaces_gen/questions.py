@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
@@ -14,12 +15,12 @@ from spaces_gen.errors import UserError
 
 @cache
 def questions() -> dict[str, dict[str, Any]]:
-    """Every question that is asked, by its key, in order."""
+    """Every question that is always asked, by its key, in order."""
     spec = yaml.safe_load((bundle_root() / "copier.yml").read_text(encoding="utf-8"))
     return {
         key: question
         for key, question in spec.items()
-        if not key.startswith("_") and question.get("when") is not False
+        if not key.startswith("_") and "when" not in question
     }
 
 
@@ -38,6 +39,14 @@ def parse_data(pairs: list[str]) -> dict[str, str]:
             raise UserError(f"--data {key}: no such question; there are {', '.join(questions())}")
         answers[key] = value
     return answers
+
+
+def check_choice(question: str, answers: Mapping[str, Any], allowed: list[str]) -> None:
+    """Refuse an answer that is in no table, before anything is rendered."""
+    if question in answers and answers[question] not in allowed:
+        raise UserError(
+            f"{question}: {answers[question]!r} is not allowed; choose one of {', '.join(allowed)}"
+        )
 
 
 def explain(error: Exception) -> UserError:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,15 @@ def render(
     check_destination(destination)
     with tempfile.TemporaryDirectory(prefix="spaces-gen-") as folder:
         rendered = Path(folder) / (destination.resolve().name or "space")
-        _run_copier(answers, suggestions or {}, rendered, interactive)
+        with staged_template() as template:
+            render_template(
+                template,
+                answers,
+                rendered,
+                provenance(),
+                suggestions=suggestions,
+                interactive=interactive,
+            )
         move_into(rendered, destination)
 
 
@@ -72,24 +81,38 @@ def provenance() -> dict[str, str]:
     return {} if "dev" in __version__ else {"_commit": f"v{__version__}"}
 
 
-def _run_copier(
-    answers: dict[str, Any], suggestions: dict[str, Any], folder: Path, interactive: bool
+def render_template(
+    template: Path,
+    answers: Mapping[str, Any],
+    folder: Path,
+    provenance: Mapping[str, str],
+    *,
+    suggestions: Mapping[str, Any] | None = None,
+    interactive: bool = False,
 ) -> None:
+    """Render a template that lies in a plain folder.
+
+    Args:
+        folder: one that does not exist yet.
+        provenance: what the answers file says of the template: `_src_path`, `_commit`.
+
+    Raises:
+        UserError: an answer is not allowed.
+    """
     for name in [name for name in os.environ if name.startswith("GIT_")]:
         del os.environ[name]  # inherited from a git hook, they would point to its repository
     import copier
     import jinja2
 
-    with staged_template() as template:
-        try:
-            copier.run_copy(
-                str(template),
-                folder,
-                data={**answers, "provenance": provenance()},
-                user_defaults=suggestions,
-                defaults=not interactive,
-                quiet=True,
-                settings=copier.Settings(),
-            )
-        except (ValueError, TypeError, copier.errors.CopierError, jinja2.TemplateError) as error:
-            raise explain(error) from error
+    try:
+        copier.run_copy(
+            str(template),
+            folder,
+            data={**answers, "provenance": dict(provenance)},
+            user_defaults=dict(suggestions or {}),
+            defaults=not interactive,
+            quiet=True,
+            settings=copier.Settings(),
+        )
+    except (ValueError, TypeError, copier.errors.CopierError, jinja2.TemplateError) as error:
+        raise explain(error) from error

@@ -9,7 +9,7 @@ from __future__ import annotations
 from .card import check_card, read_facts
 from .cli import main, render
 from .conflicts import check_conflicts
-from .files import RECORD, SpaceFiles, list_files, without
+from .files import RECORD, UNDO, SpaceFiles, list_files, without
 from .finding import Finding
 from .publishable import check_publishable, stay_here
 from .python_syntax import check_python
@@ -21,6 +21,7 @@ from .tokens import check_tokens, redact
 __all__ = [
     "CHECKS",
     "RECORD",
+    "UNDO",
     "Finding",
     "SpaceFiles",
     "check",

@@ -1,10 +1,10 @@
-"""Traces of an update that went halfway: conflict markers and rejected hunks."""
+"""Traces of an update that went halfway: conflict markers, rejected hunks, a mixed state."""
 
 from __future__ import annotations
 
 import re
 
-from .files import SpaceFiles
+from .files import UNDO, SpaceFiles
 from .finding import Finding, error
 
 _EDGE = re.compile(r"(?:<{7}|>{7}|\|{7})(?:\s|$)")
@@ -16,14 +16,21 @@ _LEFTOVERS = {
 
 
 def check_conflicts(files: SpaceFiles) -> list[Finding]:
-    """Find leftover *.rej and *.orig files and conflict markers in text files."""
-    findings = []
+    """Find an interrupted upgrade, *.rej and *.orig files, and conflict markers in texts."""
+    findings = _interrupted(files)
     for path in files.paths:
         findings += _leftover(path)
         text = files.text(path)
         if text is not None:
             findings += _markers(path, text)
     return findings
+
+
+def _interrupted(files: SpaceFiles) -> list[Finding]:
+    if not (files.root / UNDO / "note.json").is_file():
+        return []
+    message = "an upgrade was interrupted, so old and new files may be mixed"
+    return [error(UNDO, None, message, "run `spaces-gen upgrade` here, which puts them back")]
 
 
 def _leftover(path: str) -> list[Finding]:

@@ -16,6 +16,7 @@ from pathlib import Path, PurePosixPath
 
 READ_LIMIT = 10 * 1024 * 1024
 OVERLAP = 4096  # longer than what is looked for
+UNDO = ".spaces-gen-undo"  # where `spaces-gen upgrade` prepares a change
 SKIPPED_FOLDERS = frozenset(
     {
         ".git",
@@ -33,6 +34,7 @@ SKIPPED_FOLDERS = frozenset(
         ".nox",
         ".idea",
         ".vscode",
+        UNDO,
     }
 )
 # Of editors and file managers, and what `spaces-gen publish` notes for itself.

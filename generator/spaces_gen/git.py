@@ -1,0 +1,42 @@
+"""Runs git apart from the settings and the repository that happen to surround it."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+CLONE_SECONDS = 300
+QUICK_SECONDS = 30
+
+
+def run_git(
+    *arguments: str, cwd: Path, own_settings: bool = True, seconds: float = QUICK_SECONDS
+) -> subprocess.CompletedProcess[bytes]:
+    """Run git and wait; the caller looks at the exit code.
+
+    Args:
+        own_settings: whether the person's git settings count, such as proxies and credentials.
+
+    Raises:
+        OSError: git is not installed.
+        subprocess.TimeoutExpired: it takes longer than `seconds`.
+    """
+    # a git hook leaves variables behind that point to its own repository
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
+    kept = {key: value for key, value in os.environ.items() if key.startswith("GIT_CONFIG_")}
+    bare = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    return subprocess.run(
+        ["git", *arguments],
+        cwd=cwd,
+        env={
+            **environment,
+            **(kept if own_settings else bare),
+            "GIT_TERMINAL_PROMPT": "0",
+            "LC_ALL": "C",
+        },
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=seconds,
+    )

@@ -1,0 +1,83 @@
+"""What a Space says of how it was made: `.copier-answers.yml`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import yaml
+
+from spaces_gen.bundle import bundle_root
+from spaces_gen.errors import UserError
+
+ANSWERS = ".copier-answers.yml"
+SOURCE = re.compile(r"(?:(?:https?|ssh|git)://|git@)[A-Za-z0-9][^\s\x00-\x1f]*")
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]*")
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """The answers, and where the template is from.
+
+    Attributes:
+        source: address of the template's repository.
+        version: a tag or a commit of it; None where the Space does not say.
+    """
+
+    answers: Mapping[str, Any]
+    source: str
+    version: str | None
+
+
+def parse(content: bytes | None, space: str) -> Recorded:
+    """Read an answers file.
+
+    Args:
+        space: how the Space is called in messages.
+
+    Raises:
+        UserError: it is missing or damaged; with how to get it back.
+    """
+    hint = f"`spaces-gen adopt {space}` finds the answers out and writes them anew"
+    if content is None:
+        raise UserError(f"{space} has no {ANSWERS}, which says how it was made; {hint}")
+    try:
+        read = yaml.safe_load(content.decode("utf-8"))
+    except (ValueError, yaml.YAMLError) as error:
+        raise UserError(f"{ANSWERS} is damaged ({first_line(error)}); {hint}") from error
+    if not isinstance(read, dict) or not isinstance(read.get("model_type"), str):
+        raise UserError(f"{ANSWERS} is damaged (it names no model_type); {hint}")
+    answers = {key: value for key, value in read.items() if not str(key).startswith("_")}
+    source = normal(str(read.get("_src_path") or public_source()))
+    version = read.get("_commit")
+    if not SOURCE.fullmatch(source) or ".." in source:
+        raise UserError(f"{ANSWERS} is damaged (_src_path is no address of a repository); {hint}")
+    if version is not None and not VERSION.fullmatch(str(version)):
+        raise UserError(f"{ANSWERS} is damaged (_commit is no version); {hint}")
+    return Recorded(answers, source, None if version is None else str(version))
+
+
+def normal(source: str) -> str:
+    """One spelling for all addresses of a repository."""
+    for short, host in (("gh:", "https://github.com/"), ("gl:", "https://gitlab.com/")):
+        if source.startswith(short):
+            source = host + source[len(short) :]
+    return source.removeprefix("git+").rstrip("/").removesuffix(".git")
+
+
+@cache
+def public_source() -> str:
+    """The address that the template itself gives for its repository."""
+    spec = yaml.safe_load((bundle_root() / "copier.yml").read_text(encoding="utf-8"))
+    return normal(str(spec["source"]["default"]))
+
+
+def first_line(error: Exception) -> str:
+    """What is wrong, without the context that YAML adds."""
+    problem = getattr(error, "problem", None) or str(error)
+    mark = getattr(error, "problem_mark", None)
+    where = f"line {mark.line + 1}: " if mark else ""
+    return where + str(problem).splitlines()[0]
