@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from huggingface_hub import Volume
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,6 +21,7 @@ from spaces_gen.hub.changes import (
     compare_files,
     compare_settings,
 )
+from spaces_gen.hub.given import volumes
 from spaces_gen.hub.local import LocalFile
 from spaces_gen.hub.remote import RemoteFile, RemoteSpace
 
@@ -113,6 +117,28 @@ def test_only_settings_that_differ_are_changes() -> None:
     assert changes.variables == {"B": Change("3", "2")}
     assert changes
     assert not compare_settings(Settings(hardware="t4-small"), space("t4-small", 60), {}, (), True)
+
+
+@pytest.mark.parametrize(
+    ("given_one", "said", "same"),
+    [
+        ("hf://me/it:/it", {"type": "model", "revision": "main", "readOnly": True}, True),
+        ("hf://me/it:/it", {"type": "model", "revision": "v2", "readOnly": True}, False),
+        ("hf://datasets/me/it:/it", {"type": "model"}, False),
+        ("hf://buckets/me/it:/it", {"type": "bucket", "readOnly": False}, True),
+        ("hf://buckets/me/it:/it:ro", {"type": "bucket", "readOnly": False}, False),
+        ("hf://buckets/me/it/a:/it", {"type": "bucket"}, False),
+    ],
+)
+def test_volumes_are_compared_by_what_is_mounted(
+    given_one: str, said: dict[str, Any], same: bool
+) -> None:
+    """Not by whether the Hub spells out its defaults."""
+    wanted = Settings(volumes=volumes([given_one]))
+    there = replace(
+        space("t4-small", 60), volumes=(Volume(source="me/it", mountPath="/it", **said),)
+    )
+    assert bool(compare_settings(wanted, there, {}, (), False).volumes) is not same
 
 
 WHOAMI = {

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from publishing import ME, Command, here
 
 from spaces_gen import publish
 from spaces_gen.hub.changes import Settings
+from spaces_gen.hub.given import volumes
 from spaces_gen.hub.plan import Request
 
 # the fault, and of how many requests one meets it
@@ -83,6 +85,39 @@ def test_a_fault_at_any_request_leaves_one_commit_and_a_second_run_sends_nothing
         if not hits:
             break
     assert met > 15 / step
+
+
+@pytest.mark.parametrize(
+    "how", [{"drop": True}, {"status": 502}, {"status": 429}], ids=["dropped", "502", "429"]
+)
+def test_a_setting_that_took_effect_unheard_is_sent_once(
+    how: dict[str, Any],
+    hub: Hub,
+    space: Path,
+    here_in_process: Callable[..., int],
+) -> None:
+    """Each would restart the Space once more."""
+    assert here_in_process(space, ME, Settings(hardware="t4-small", variables={"A": "1"})) == 0
+    there = hub.space(ME)
+    there.secrets["KEY"], there.updated["KEY"] = "another", "2026-01-01T00:00:00.000Z"
+    restarts, count = there.restarts, len(hub.writes)
+    routes = ["settings", "variables", "secrets", "volumes", "hardware"]
+    for route in routes:
+        method = "PUT" if route in ("settings", "volumes") else "POST"
+        hub.fail(method, f"/api/spaces/{ME}/{route}$", when="after", **how)
+    mounted = volumes(["hf://buckets/me/data:/data", "hf://me/it:/it"])
+    settings = Settings("l4x1", 900, "private", {"A": "2"}, mounted)
+    assert here_in_process(space, ME, settings) == 0
+    assert [one.path.split("/")[-1] for one in hub.writes[count:]] == routes
+    assert there.restarts - restarts == 4, "all of them but the visibility"
+    assert (there.requested_hardware, there.sleep_time) == ("l4x1", 900)
+    assert (there.visibility, there.variables) == ("private", {"A": "2"})
+    assert there.secrets == {"KEY": "the value of it"}
+    assert [one["mountPath"] for one in there.volumes] == ["/data", "/it"]
+    hub.fail("POST", f"/api/spaces/{ME}/sleeptime$", when="after", **how)
+    assert here_in_process(space, ME, replace(settings, sleep_time=600)) == 0
+    assert here_in_process(space, ME, replace(settings, sleep_time=600)) == 0
+    assert [one.path.split("/")[-1] for one in hub.writes[count:]] == [*routes, "sleeptime"]
 
 
 def test_another_operation_that_never_ends_is_given_up(

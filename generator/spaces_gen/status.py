@@ -10,8 +10,8 @@ from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 
 from spaces_gen.errors import UserError
 from spaces_gen.hub.client import Hub, explained
-from spaces_gen.hub.plan import price, secret_times, variables_of
-from spaces_gen.hub.remote import if_there
+from spaces_gen.hub.plan import price
+from spaces_gen.hub.remote import if_there, runtime_of, secret_times, variables_of
 
 
 def status(hub: Hub, repo_id: str) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def status(hub: Hub, repo_id: str) -> dict[str, Any]:
     info = hub.ask(f"read {repo_id}", lambda: if_there(hub, repo_id))
     if info is None:
         raise UserError(f"there is no Space {repo_id} that you can see")
-    runtime = hub.ask(f"look how {repo_id} is", lambda: hub.api.get_space_runtime(repo_id))
+    runtime = runtime_of(hub, repo_id)
     commits = hub.ask(
         f"read the history of {repo_id}",
         lambda: hub.api.list_repo_commits(repo_id, repo_type="space"),

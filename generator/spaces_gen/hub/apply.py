@@ -9,9 +9,9 @@ from spaces_gen.errors import UserError
 from spaces_gen.hub import record as records
 from spaces_gen.hub.changes import SettingChanges, compare_files
 from spaces_gen.hub.client import Hub
-from spaces_gen.hub.plan import Plan, secret_times
+from spaces_gen.hub.plan import Plan
 from spaces_gen.hub.record import Record, read_record, write_record
-from spaces_gen.hub.remote import RemoteSpace
+from spaces_gen.hub.remote import RemoteSpace, secret_times
 from spaces_gen.hub.send import Proposal, change_settings, commit, create, propose
 
 

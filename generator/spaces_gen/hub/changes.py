@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,7 +117,9 @@ def compare_settings(
     visibility = difference(remote.visibility if remote else None, wanted.visibility)
     volumes = None
     if wanted.volumes is not None:
-        volumes = difference(remote.volumes if remote else (), wanted.volumes)
+        attached = remote.volumes if remote else ()
+        if as_mounted(attached) != as_mounted(wanted.volumes):
+            volumes = Change(attached, wanted.volumes)
     return SettingChanges(
         hardware=hardware,
         sleep_time=difference(asleep, sleep),
@@ -130,6 +132,16 @@ def compare_settings(
         secrets=secrets,
         volumes=volumes,
     )
+
+
+def as_mounted(volumes: Iterable[Any]) -> set[tuple[Any, ...]]:
+    """What is mounted where: the same whether or not somebody spelt out the Hub's defaults."""
+    return {
+        (one.type, one.source, one.mount_path, one.path or "", bool(one.read_only))
+        if one.type == "bucket"
+        else (one.type, one.source, one.mount_path, one.path or "", one.revision or "main")
+        for one in volumes
+    }
 
 
 def difference(old: Any, new: Any) -> Change | None:

@@ -13,6 +13,7 @@ from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 from spaces_gen.errors import UserError
 from spaces_gen.hub.causes import LAST_LINES, likely_cause
 from spaces_gen.hub.client import Hub
+from spaces_gen.hub.remote import runtime_of
 
 FIRST_POLL_SECONDS, POLL_SECONDS = 0.25, 3.0  # each twice as long as the one before
 SETTLE_SECONDS = 20.0  # until a Space that still runs is believed to need no build
@@ -62,7 +63,7 @@ def follow(
     log = BuildLog(hub, repo_id, line)
     began, seen, moved, poll = time.monotonic(), "", before is None, FIRST_POLL_SECONDS
     while True:
-        runtime = hub.ask(f"look how {repo_id} is", lambda: hub.api.get_space_runtime(repo_id))
+        runtime = runtime_of(hub, repo_id)
         stage = str(runtime.stage)
         if stage != seen:
             stage_is(stage)

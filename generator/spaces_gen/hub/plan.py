@@ -21,7 +21,7 @@ from spaces_gen.hub.client import Hub
 from spaces_gen.hub.given import check_not_published
 from spaces_gen.hub.local import LocalSpace, read_local
 from spaces_gen.hub.record import Record, read_record
-from spaces_gen.hub.remote import RemoteSpace, files_at, read_remote
+from spaces_gen.hub.remote import RemoteSpace, files_at, read_remote, secret_times, variables_of
 from spaces_gen.tables import load_tiers
 from spaces_gen.tables.tiers import Tier
 
@@ -246,22 +246,6 @@ def is_sent(key: str, value: str, there: Mapping[str, str], record: Record | Non
     """Whether this very value was sent from here, and nobody has changed it since."""
     sent = record.secrets.get(key) if record else None
     return sent is not None and there.get(key) == sent.updated and sent.is_of(value)
-
-
-def variables_of(hub: Hub, repo_id: str) -> dict[str, str]:
-    """The variables that are set."""
-    found = hub.ask(
-        f"read the variables of {repo_id}", lambda: hub.api.get_space_variables(repo_id)
-    )
-    return {key: str(one.value) for key, one in found.items()}
-
-
-def secret_times(hub: Hub, repo_id: str) -> dict[str, str]:
-    """When each secret was last set."""
-    found = hub.ask(
-        f"read the names of the secrets of {repo_id}", lambda: hub.api.get_space_secrets(repo_id)
-    )
-    return {key: str(one.updated_at) for key, one in found.items()}
 
 
 def price(flavor: str | None) -> float | None:

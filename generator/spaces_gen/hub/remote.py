@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from huggingface_hub import SpaceRuntime
 from huggingface_hub.errors import RepositoryNotFoundError
 from huggingface_hub.hf_api import RepoFile
 
@@ -72,7 +73,7 @@ def read_remote(hub: Hub, repo_id: str) -> RemoteSpace | None:
         stage=str(runtime.stage) if runtime else "unknown",
         hardware=(runtime.requested_hardware or runtime.hardware) if runtime else None,
         sleep_time=runtime.sleep_time if runtime else None,
-        visibility=getattr(info, "visibility", None) or ("private" if info.private else "public"),
+        visibility=visibility_of(info),
         volumes=tuple(runtime.volumes or ()) if runtime else (),
     )
 
@@ -83,6 +84,44 @@ def if_there(hub: Hub, repo_id: str) -> Any:
         return hub.api.space_info(repo_id)
     except RepositoryNotFoundError:
         return None
+
+
+def visibility_of(info: Any) -> str:
+    """Who sees the Space, by what the Hub says of it."""
+    return getattr(info, "visibility", None) or ("private" if info.private else "public")
+
+
+def runtime_of(hub: Hub, repo_id: str) -> SpaceRuntime:
+    """Stage, hardware and sleep time.
+
+    Raises:
+        UserError: the Hub cannot be asked.
+    """
+    return hub.ask(f"look how {repo_id} is", lambda: hub.api.get_space_runtime(repo_id))
+
+
+def variables_of(hub: Hub, repo_id: str) -> dict[str, str]:
+    """The variables that are set.
+
+    Raises:
+        UserError: the Hub cannot be asked, or does not show them.
+    """
+    found = hub.ask(
+        f"read the variables of {repo_id}", lambda: hub.api.get_space_variables(repo_id)
+    )
+    return {key: str(one.value) for key, one in found.items()}
+
+
+def secret_times(hub: Hub, repo_id: str) -> dict[str, str]:
+    """When each secret was last set.
+
+    Raises:
+        UserError: the Hub cannot be asked, or does not show them.
+    """
+    found = hub.ask(
+        f"read the names of the secrets of {repo_id}", lambda: hub.api.get_space_secrets(repo_id)
+    )
+    return {key: str(one.updated_at) for key, one in found.items()}
 
 
 def files_at(hub: Hub, repo_id: str, revision: str) -> dict[str, RemoteFile]:

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete
 from huggingface_hub.errors import HfHubHTTPError
 
 from spaces_gen.errors import UserError
-from spaces_gen.hub.changes import FileChanges, SettingChanges, Settings
+from spaces_gen.hub.changes import FileChanges, SettingChanges, Settings, as_mounted
 from spaces_gen.hub.client import Hub
 from spaces_gen.hub.local import LocalFile
-from spaces_gen.hub.remote import RemoteFile, RemoteSpace, files_at, read_remote
+from spaces_gen.hub.remote import (
+    RemoteFile,
+    RemoteSpace,
+    files_at,
+    read_remote,
+    runtime_of,
+    secret_times,
+    variables_of,
+    visibility_of,
+)
 
 STALE = 412  # the branch is not at the parent commit
 RECENT = 5  # pull requests that are looked through
@@ -159,33 +167,91 @@ def change_settings(
 ) -> None:
     """Send the settings that differ, each in a request of its own, hardware last.
 
+    What took effect though its answer was lost is not sent again: each restarts the Space.
+
     Raises:
         UserError: one is refused; those before it are changed.
     """
     api = hub.api
     if changes.visibility:
-        new = changes.visibility.new
-        hub.ask(
-            f"make {repo_id} {new}",
-            lambda: api.update_repo_settings(repo_id, repo_type="space", visibility=new),
+        shown = str(changes.visibility.new)
+        send_once(
+            hub,
+            f"make {repo_id} {shown}",
+            lambda: api.update_repo_settings(repo_id, repo_type="space", visibility=shown),  # type: ignore[arg-type]
+            lambda: visibility_of(api.space_info(repo_id)) == shown,
         )
     for key, change in changes.variables.items():
-        set_variable = partial(api.add_space_variable, repo_id, key, change.new)
-        hub.ask(f"set the variable {key}", set_variable)
-    for key in changes.secrets:
-        hub.ask(f"set the secret {key}", partial(api.add_space_secret, repo_id, key, secrets[key]))
+        send_variable(hub, repo_id, key, str(change.new))
+    if changes.secrets:
+        before = secret_times(hub, repo_id)
+        for key in changes.secrets:
+            send_secret(hub, repo_id, key, secrets[key], before.get(key))
     if changes.volumes:
         volumes = list(changes.volumes.new)
-        hub.ask("attach the volumes", lambda: api.set_space_volumes(repo_id, volumes))
+        send_once(
+            hub,
+            "attach the volumes",
+            lambda: api.set_space_volumes(repo_id, volumes),
+            lambda: as_mounted(runtime_of(hub, repo_id).volumes or ()) == as_mounted(volumes),
+        )
     sleep = changes.sleep_time.new if changes.sleep_time else None
     if changes.hardware:
-        flavor = changes.hardware.new
-        hub.ask(
-            f"ask for {flavor}",
-            lambda: api.request_space_hardware(repo_id, flavor, sleep_time=sleep),
-        )
+        send_hardware(hub, repo_id, str(changes.hardware.new), sleep)
     elif sleep is not None:
-        hub.ask("set the sleep time", lambda: api.set_space_sleep_time(repo_id, sleep))
+        send_once(
+            hub,
+            "set the sleep time",
+            lambda: api.set_space_sleep_time(repo_id, sleep),
+            lambda: runtime_of(hub, repo_id).sleep_time == sleep,
+        )
+
+
+def send_variable(hub: Hub, repo_id: str, key: str, value: str) -> None:
+    """Set a variable."""
+    send_once(
+        hub,
+        f"set the variable {key}",
+        lambda: hub.api.add_space_variable(repo_id, key, value),
+        lambda: variables_of(hub, repo_id).get(key) == value,
+    )
+
+
+def send_secret(hub: Hub, repo_id: str, key: str, value: str, before: str | None) -> None:
+    """Set a secret, of which the Hub tells only when that was done last: until now, `before`."""
+    send_once(
+        hub,
+        f"set the secret {key}",
+        lambda: hub.api.add_space_secret(repo_id, key, value),
+        lambda: secret_times(hub, repo_id).get(key) != before,
+    )
+
+
+def send_hardware(hub: Hub, repo_id: str, flavor: str, sleep: int | None) -> None:
+    """Ask for hardware, and with it for a sleep time where one is to be set."""
+
+    def asked_for() -> bool:
+        runtime = runtime_of(hub, repo_id)
+        return runtime.requested_hardware == flavor and sleep in (None, runtime.sleep_time)
+
+    send_once(
+        hub,
+        f"ask for {flavor}",
+        lambda: hub.api.request_space_hardware(repo_id, flavor, sleep_time=sleep),  # type: ignore[arg-type]
+        asked_for,
+    )
+
+
+def send_once(
+    hub: Hub, what: str, call: Callable[[], object], took_effect: Callable[[], bool]
+) -> None:
+    """Send a setting, and after a lost answer only where it is not there yet."""
+
+    def sent() -> bool:
+        call()
+        return True
+
+    hub.ask(what, sent, lambda: took_effect() or None)
 
 
 def operations(files: FileChanges, local: Mapping[str, LocalFile]) -> list[Any]:
