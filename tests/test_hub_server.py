@@ -583,6 +583,21 @@ def test_what_is_granted_all_the_same(hub: Hub) -> None:
     assert nobody.space_info(DEMO).sdk == "gradio"
 
 
+def test_spaces_are_listed_with_the_hardware_for_those_who_may_see_them(hub: Hub) -> None:
+    for number in range(5):
+        hub.add_space(f"free/{number}", hardware="t4-small")
+    hub.add_space("free/hidden", hardware="zero-a10g", visibility="private")
+    hub.add_space("freedom/other")
+    hub.page_size = 2
+    for user, count in (("free", 6), ("me", 5)):
+        api = HfApi(endpoint=hub.url, token=hub.token(user))
+        listed = list(api.list_spaces(author="free", expand=["runtime"]))
+        assert len(listed) == count
+        assert listed[0].runtime is not None
+        assert listed[0].runtime.requested_hardware == "t4-small"
+        assert all(one.runtime is None for one in api.list_spaces(author="free"))
+
+
 @pytest.mark.parametrize(("owner", "most"), [("free", 2), ("me", 10), ("team", 50)])
 def test_only_so_many_zero_gpu_spaces(owner: str, most: int, hub: Hub) -> None:
     hub.org("team", plan="team", members={"me": "admin"})

@@ -397,6 +397,49 @@ def test_each_refusal_says_what_to_do_instead(hub: Hub, space: Path, tmp_path: P
     assert not (space / ".spaces-gen.json").exists()
 
 
+@pytest.mark.parametrize(("owner", "most"), [("free", 2), ("me", 10), ("team", 50)])
+def test_one_zero_gpu_space_too_many_is_told_before_any_write(
+    owner: str, most: int, hub: Hub, space: Path, tmp_path: Path
+) -> None:
+    hub.user("free")
+    hub.org("team", plan="team", members={"me": "admin"})
+    for number in range(most):
+        visibility = "private" if number % 2 else "public"
+        files = {} if number else here(space)
+        hub.add_space(f"{owner}/{number:02}", files, hardware="zero-a10g", visibility=visibility)
+    hub.add_space("stranger/one", hardware="zero-a10g")
+    hub.page_size = 7
+    command = Command(hub, tmp_path, hub.token("free" if owner == "free" else "me"))
+    arguments = ["publish", str(space), "--hardware", "zero-a10g", "--no-wait", "--repo-id"]
+    said = command.refused(*arguments, f"{owner}/more")
+    for words in (f"has {most} Spaces on ZeroGPU ({owner}/00", "move one", "--hardware"):
+        assert words in said
+    hub.add_space(f"{owner}/old", hardware="t4-small")
+    assert f"plan includes {most}" in command.refused(*arguments, f"{owner}/old")
+    assert "nothing changed" in command.well(*arguments, f"{owner}/00"), "it is one of them"
+    assert hub.writes == []
+    hub.space(f"{owner}/01").set_hardware("t4-small", 600)
+    command.well(*arguments, f"{owner}/more")
+    assert hub.space(f"{owner}/more").requested_hardware == "zero-a10g"
+
+
+def test_a_cap_that_cannot_be_known_is_held_against_nobody(
+    hub: Hub, space: Path, command: Command
+) -> None:
+    hub.org("team", plan="team", members={"me": "admin"}).shows_plan = False
+    for number in range(50):
+        hub.add_space(f"team/{number}", hardware="zero-a10g")
+    for number in range(10):
+        hub.add_space(f"me/{number}", hardware="zero-a10g")
+    arguments = ["publish", str(space), "--hardware", "zero-a10g", "--no-wait", "--repo-id"]
+    assert "limit of 50" in command.refused(*arguments, "team/more")
+    hub.fail("GET", "/api/spaces$", status=400)
+    assert "limit of 10" in command.refused(*arguments, ME)
+    hub.space("me/0").pause()
+    assert "limit of 10" in command.refused(*arguments, ME)
+    assert [one.status for one in hub.writes] == [403, 403, 403]
+
+
 @pytest.mark.parametrize(
     "options",
     [

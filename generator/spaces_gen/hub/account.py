@@ -12,6 +12,7 @@ from spaces_gen.hub.client import Hub
 MAY_WRITE = {"admin", "write", "contributor"}  # roles in an organization
 FREE = "cpu-basic"
 NO_PLAN = {"", "free"}
+ZERO_GPU_SPACES = {"free": 2, "pro": 10, "organization": 50}
 TOKENS = "https://huggingface.co/settings/tokens"
 BILLING = "https://huggingface.co/settings/billing"
 
@@ -59,6 +60,14 @@ class Account:
                 f"your fine-grained token may not write to {repo_id}; give it the permission "
                 f"“Write access to contents/settings” there at {TOKENS}"
             )
+
+    def zero_gpu_spaces(self, namespace: str) -> int | None:
+        """How many Spaces on ZeroGPU there may be; None where the plan is not known."""
+        if namespace == self.name:
+            return ZERO_GPU_SPACES["pro" if self.pro else "free"]
+        organization = self.organizations.get(namespace)
+        known = organization is not None and organization.plan is not None
+        return ZERO_GPU_SPACES["organization"] if known else None
 
     def check_namespace(self, namespace: str) -> None:
         """Refuse a namespace that is somebody else's.

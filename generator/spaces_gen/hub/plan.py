@@ -22,6 +22,7 @@ from spaces_gen.hub.given import check_not_published
 from spaces_gen.hub.local import LocalSpace, read_local
 from spaces_gen.hub.record import Record, read_record
 from spaces_gen.hub.remote import RemoteSpace, files_at, read_remote, secret_times, variables_of
+from spaces_gen.hub.zero_gpu import check_room
 from spaces_gen.tables import load_tiers
 from spaces_gen.tables.tiers import Tier
 
@@ -95,6 +96,7 @@ def make_plan(hub: Hub, request: Request) -> Plan:
     if not request.pull_request:
         wanted = replace(wanted, hardware=wanted.hardware or local.hardware)
         check_hardware(account, namespace, wanted, remote)
+        check_room(hub, account, repo_id, wanted.hardware, remote)
     base = last_seen(hub, local, record, remote, repo_id)
     parent, files = compare(hub, request, local, remote, base)
     settings = SettingChanges()

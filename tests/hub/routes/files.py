@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -17,6 +18,25 @@ from hub.spaces import Space
 if TYPE_CHECKING:
     from hub.hub import Hub
 
+_WHEN_LISTED = ("private", "likes", "tags", "createdAt", "sdk")
+
+
+@route("GET", "/api/{kind}")
+def listed(hub: Hub, request: Request, kind: str) -> Any:
+    """The repos of an author that one may see; of their runtime only who asks for it hears."""
+    author = request.query.get("author", [""])[0]
+    user = request.credentials.user if request.credentials else None
+    found = [
+        repo
+        for (of_kind, repo_id), repo in sorted(hub.repos.items())
+        if of_kind == kind
+        and repo_id.startswith(f"{author}/" if author else "")
+        and (not repo.private or hub.accounts.role(user, repo_id.split("/")[0]))
+    ]
+    wanted = request.query.get("expand") or _WHEN_LISTED
+    said = [_info(repo, repo.at("main"), blobs=False) for repo in found]
+    return _page(hub, request, [_only(wanted, one) for one in said])
+
 
 @route("GET", "/api/{kind}/{repo}")
 def info(hub: Hub, request: Request, kind: str, repo: str) -> Any:
@@ -28,7 +48,7 @@ def info_at(hub: Hub, request: Request, kind: str, repo: str, revision: str) -> 
     found = readable(hub, request, kind, repo)
     said = _info(found, found.at(revision), blobs=request.asks("blobs"))
     if wanted := request.query.get("expand"):
-        return {key: value for key, value in said.items() if key in ("_id", "id", *wanted)}
+        return _only(wanted, said)
     return said
 
 
@@ -120,6 +140,10 @@ def resolve_dataset(hub: Hub, request: Request, repo: str, revision: str, path: 
 @route("GET", "/{repo}/resolve/{revision}/{path}")
 def resolve_model(hub: Hub, request: Request, repo: str, revision: str, path: str) -> Any:
     return _resolve(hub, request, "models", repo, revision, path)
+
+
+def _only(wanted: Iterable[str], said: Json) -> Json:
+    return {key: value for key, value in said.items() if key in ("_id", "id", *wanted)}
 
 
 def _resolve(
