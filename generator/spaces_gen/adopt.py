@@ -159,7 +159,7 @@ def from_tuning(source: bytes) -> dict[str, Any]:
 
 
 def from_rows(answers: Mapping[str, Any], tuning: bytes) -> dict[str, Any]:
-    """The measured values among the rows of tuning.py, as an answer; nothing where there are none."""
+    """The measured values among the rows of tuning.py, as an answer; none where there are none."""
     rows = {
         flavor: {key: value for key, value in row.items() if key not in OF_A_MACHINE}
         for flavor, row in rows_by_flavor(tuning).items()

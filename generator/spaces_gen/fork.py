@@ -12,8 +12,8 @@ from spaces_gen.errors import UserError
 from spaces_gen.hub.account import Account, who_am_i
 from spaces_gen.hub.changes import PAID_SLEEP_SECONDS, SettingChanges, Settings
 from spaces_gen.hub.client import Hub
-from spaces_gen.hub.plan import check_hardware, is_paid, price, secret_times, variables_of
-from spaces_gen.hub.remote import RemoteSpace, read_remote
+from spaces_gen.hub.plan import check_hardware, is_paid, price
+from spaces_gen.hub.remote import RemoteSpace, read_remote, secret_times, variables_of
 from spaces_gen.hub.show import as_price
 from spaces_gen.tables import load_tiers
 from spaces_gen.upgrade_on_hub import OnHub, hardware_changes, quietly, send, stop_at_clashes, there

@@ -28,8 +28,12 @@ def run(request: Request, *, dry_run: bool, wait: bool, timeout: float, as_json:
         UserError: it is refused, or somebody else's changes would be overwritten.
     """
     console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=True)
-    hub = Hub(SEND_SECONDS, lambda sentence: console.print(sentence, markup=False))
-    plan = make_plan(hub, request)
+
+    def say(sentence: str) -> None:
+        console.print(sentence, markup=False)
+
+    hub = Hub(SEND_SECONDS, say)
+    plan = make_plan(hub, request, say)
     result: dict[str, Any] = {**as_data(plan), "dry_run": dry_run}
     code = 0
     if dry_run:

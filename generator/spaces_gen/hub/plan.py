@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -72,8 +72,11 @@ class Plan:
         return self.remote is not None and not self.files and not self.settings
 
 
-def make_plan(hub: Hub, request: Request) -> Plan:
+def make_plan(hub: Hub, request: Request, say: Callable[[str], None]) -> Plan:
     """Read what is here and there, and compare; writes nothing anywhere.
+
+    Args:
+        say: tells a person what they should know beside the plan.
 
     Raises:
         UserError: it is not allowed, or would overwrite what somebody else did.
@@ -81,6 +84,12 @@ def make_plan(hub: Hub, request: Request) -> Plan:
     local = read_local(request.folder)
     check_not_published(request.secrets, local)
     record = read_record(local.root)
+    if records.is_tracked(local.root):
+        name = records.path_in(local.root).name
+        say(
+            f"git tracks {name} here, so it may be anybody's and is ignored; take it out with "
+            f"`git rm --cached {name}`"
+        )
     if record is not None and record.endpoint != hub.endpoint:
         record = None
     account = who_am_i(hub)

@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from spaces_gen.check import space_checks
+from spaces_gen.git import run_git
 
 SCRYPT = {"n": 2**14, "r": 8, "p": 1}  # parameters of RFC 7914, section 2, for interactive use
 
@@ -48,7 +49,9 @@ class Record:
 
 
 def read_record(folder: Path) -> Record | None:
-    """The record in a Space's folder; None where there is none that can be read."""
+    """The record in a Space's folder; None where there is none that can be read, or trusted."""
+    if is_tracked(folder):
+        return None
     try:
         data = json.loads(path_in(folder).read_text(encoding="utf-8"))
         sent = {key: Sent(**one) for key, one in data.pop("secrets", {}).items()}
@@ -63,6 +66,15 @@ def write_record(folder: Path, record: Record) -> None:
     part = path.with_name(f"{path.name}.part")
     part.write_text(json.dumps(asdict(record), indent=1) + "\n", encoding="utf-8")
     os.replace(part, path)
+
+
+def is_tracked(folder: Path) -> bool:
+    """Whether the record came with a git repository, so that anybody may have written it.
+
+    It names the Space that is published to, and which files there may be overwritten.
+    """
+    name = path_in(folder).name
+    return bool(git(folder, "ls-files", "--error-unmatch", name))
 
 
 def path_in(folder: Path) -> Path:
@@ -98,17 +110,9 @@ def cloned(folder: Path, endpoint: str, repo_id: str) -> Record | None:
 
 def git(folder: Path, *arguments: str) -> str:
     """What git says; nothing where it fails, or is not installed."""
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
-        done = subprocess.run(
-            ["git", *arguments],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            check=True,
-            timeout=60,
-        )
+        # the file system monitor is a command that the folder names
+        done = run_git("-c", "core.fsmonitor=false", *arguments, cwd=folder)
     except (OSError, subprocess.SubprocessError):
         return ""
-    return os.fsdecode(done.stdout).strip("\n")
+    return "" if done.returncode else os.fsdecode(done.stdout).strip("\n")
