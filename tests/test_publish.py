@@ -271,6 +271,31 @@ def test_a_git_clone_knows_what_it_was_cloned_from(hub: Hub, space: Path, comman
     assert len(there.commits) == 4
 
 
+def test_a_record_that_came_with_a_repository_is_ignored(
+    hub: Hub, space: Path, command: Command
+) -> None:
+    """A stranger could have written it, and name another Space of one's own."""
+    there = published(hub, space, command)
+    record = space / ".spaces-gen.json"
+    for arguments in (
+        ["init", "-q"],
+        ["add", "--force", "-A"],
+        ["-c", "user.name=them", "-c", "user.email=them@example.com", "commit", "-qm", "theirs"],
+    ):
+        subprocess.run(["git", *arguments], cwd=space, check=True)
+    (space / "model.py").write_text((space / "model.py").read_text() + "\n# changed\n")
+    done = command("publish", str(space))
+    assert "which Space?" in done.stderr
+    assert "git tracks .spaces-gen.json here" in done.stdout
+    assert "never published from here" in command.refused("publish", str(space), "--repo-id", ME)
+    assert hub.writes == []
+    assert len(there.commits) == 2
+    subprocess.run(["git", "rm", "-q", "--cached", record.name], cwd=space, check=True)
+    said = command.well("publish", str(space), "--no-wait")
+    assert "git tracks" not in said
+    assert on_hub(hub) == here(space)
+
+
 # -- 7: and then -----------------------------------------------------------------------------------
 
 

@@ -73,8 +73,8 @@ def is_tracked(folder: Path) -> bool:
 
     It names the Space that is published to, and which files there may be overwritten.
     """
-    name = path_in(folder).name
-    return bool(git(folder, "ls-files", "--error-unmatch", name))
+    # of any case, since some file systems do not tell them apart
+    return bool(git(folder, "ls-files", "--", f":(icase){path_in(folder).name}"))
 
 
 def path_in(folder: Path) -> Path:
