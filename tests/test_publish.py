@@ -236,6 +236,20 @@ def test_who_commits_at_the_last_moment_is_not_overwritten(
     assert len(there.commits) == 3
 
 
+def test_who_commits_to_a_space_that_is_just_made_does_not_stop_the_next_run(
+    hub: Hub, space: Path, command: Command
+) -> None:
+    """What the Hub itself put there is known to be nobody's work."""
+    hub.before(
+        "POST", f"/api/spaces/{ME}/commit/", lambda: hub.someone_commits(ME, {"theirs.txt": b"x"})
+    )
+    arguments = ["publish", str(space), "--repo-id", ME, "--hardware", "cpu-basic", "--no-wait"]
+    assert "somebody else" in command.refused(*arguments)
+    assert on_hub(hub).keys() == {"README.md", ".gitattributes", "theirs.txt"}
+    command.well(*arguments)
+    assert on_hub(hub) == {**here(space), "theirs.txt": b"x"}
+
+
 def test_a_folder_that_knows_nothing_of_the_space_overwrites_nothing(
     hub: Hub, space: Path, command: Command
 ) -> None:

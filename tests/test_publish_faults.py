@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import itertools
+import os
 import shutil
 import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 from hub import Hub
+from huggingface_hub.utils._http import _http_backoff_base
+from hypothesis import given
+from hypothesis import strategies as st
 from publishing import ME, Command, here
 
 from spaces_gen import publish
+from spaces_gen.errors import UserError
 from spaces_gen.hub.changes import Settings
 from spaces_gen.hub.given import volumes
 from spaces_gen.hub.plan import Request
@@ -31,6 +38,10 @@ FAULTS: dict[str, tuple[dict[str, Any], int]] = {
 }
 
 
+WHEN = ("before", "after")
+VALUE = "the value of it"
+
+
 @pytest.fixture
 def here_in_process(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Publishes in this process, which is quicker; waits are short."""
@@ -38,9 +49,12 @@ def here_in_process(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
     monkeypatch.setenv("HF_TOKEN", hub.token("me"))
     monkeypatch.setattr("spaces_gen.hub.client.FIRST_PAUSE", 0.01)
+    defaults = _http_backoff_base.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "base_wait_time", 0.01)  # the library's own pauses
 
-    def run(space: Path, repo_id: str, settings: Settings) -> int:
-        request = Request(space, repo_id, settings, {"KEY": "the value of it"})
+    def run(space: Path, repo_id: str, settings: Settings, secret: str = VALUE) -> int:
+        request = Request(space, repo_id, settings, {"KEY": secret})
         return publish.run(request, dry_run=False, wait=False, timeout=60, as_json=False)
 
     return run
@@ -75,7 +89,7 @@ def test_a_fault_at_any_request_leaves_one_commit_and_a_second_run_sends_nothing
             assert there.files() == here(space)
             assert there.requested_hardware == settings.hardware
             assert there.variables == settings.variables
-            assert there.secrets == {"KEY": "the value of it"}
+            assert there.secrets == {"KEY": VALUE}
             count = len(hub.writes)
             assert here_in_process(space, name, settings) == 0
             assert len(hub.writes) == count
@@ -112,7 +126,7 @@ def test_a_setting_that_took_effect_unheard_is_sent_once(
     assert there.restarts - restarts == 4, "all of them but the visibility"
     assert (there.requested_hardware, there.sleep_time) == ("l4x1", 900)
     assert (there.visibility, there.variables) == ("private", {"A": "2"})
-    assert there.secrets == {"KEY": "the value of it"}
+    assert there.secrets == {"KEY": VALUE}
     assert [one["mountPath"] for one in there.volumes] == ["/data", "/it"]
     hub.fail("POST", f"/api/spaces/{ME}/sleeptime$", when="after", **how)
     assert here_in_process(space, ME, replace(settings, sleep_time=600)) == 0
@@ -120,22 +134,157 @@ def test_a_setting_that_took_effect_unheard_is_sent_once(
     assert [one.path.split("/")[-1] for one in hub.writes[count:]] == [*routes, "sleeptime"]
 
 
-def test_another_operation_that_never_ends_is_given_up(
-    hub: Hub, space: Path, tmp_path: Path
+# method and path of a request, and how many such pass before; a first publish makes about 24
+Which = tuple[str, str, int]
+REQUESTS = st.just(("POST", "/commit/", 0)) | st.tuples(
+    st.just("*"), st.just(""), st.integers(0, 23)
+)
+SEVERAL_FAULTS = st.lists(
+    st.tuples(
+        REQUESTS,
+        st.sampled_from(
+            [
+                {"status": 403},
+                *({"status": status, "when": when} for status in (429, 500, 503) for when in WHEN),
+                *({"drop": True, "when": when} for when in WHEN),
+            ]
+        ),
+    ),
+    max_size=5,
+)
+THEIRS = b"by a colleague"
+SOMEBODY = st.none() | st.tuples(REQUESTS, st.sampled_from(["theirs.txt", "model.py"]))
+
+
+@given(
+    change=st.sampled_from(["new", "files", "settings", "files and settings"]),
+    faults=SEVERAL_FAULTS,
+    somebody=SOMEBODY,
+    xet=st.booleans(),
+)
+@hypothesis.settings(
+    max_examples=30,
+    deadline=None,
+    suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture],
+)
+def test_several_faults_and_a_colleague_leave_one_commit_or_none_and_a_second_run_ends_it(
+    change: str,
+    faults: list[tuple[Which, dict[str, Any]]],
+    somebody: tuple[Which, str] | None,
+    xet: bool,
+    hub: Hub,
+    rendered: Callable[..., Path],
+    tmp_path: Path,
+    here_in_process: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    hub.busy(times=None)
+    """At any requests of a first publish, or of one that changes files, settings or both.
+
+    Args:
+        faults: which request, and what happens to it.
+        somebody: before which request a colleague commits, and to which file.
+    """
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", not xet)
+    number = len(list(tmp_path.iterdir()))
+    name, space = f"me/demo-{number}", tmp_path / f"space-{number}"
+    small = shutil.ignore_patterns("serving", "examples")
+    shutil.copytree(rendered(model_type="text-classification"), space, ignore=small)
+    (space / "weights.bin").write_bytes(b"\0" + os.urandom(1000))
+    settings, secret = Settings("t4-small", variables={"A": "1"}), VALUE
+    before = 1
+    if change != "new":
+        assert here_in_process(space, name, settings) == 0
+        before = 2
+    if "files" in change:
+        (space / "model.py").write_text((space / "model.py").read_text() + "\n# mine\n")
+        (space / "weights.bin").write_bytes(b"\0" + os.urandom(1000))
+        (space / "tuning.py").unlink()
+    if "settings" in change:
+        settings = Settings("l4x1", 900, "private", {"A": "2", "B": "3"})
+        secret = "another value"
+
+    def attempt() -> bool:
+        try:
+            return here_in_process(space, name, settings, secret) == 0
+        except UserError:
+            return False
+
+    theirs: dict[str, bytes] = {}
+
+    def commit(file: str) -> None:
+        if hub.has_space(name):
+            theirs[file] = THEIRS
+            hub.someone_commits(name, theirs)
+
+    def check() -> None:
+        """What was committed from here is all of it, at most once, and over nobody's work."""
+        if not hub.has_space(name):
+            return
+        there = hub.space(name)
+        ours = [one for one in there.commits[before:] if one.author == "me"]
+        assert len(ours) <= 1
+        for one in ours:
+            files = there.files(one.sha)
+            files.pop("theirs.txt", None)
+            assert files == here(space)
+        assert {**there.files(), **theirs} == there.files()
+
+    for (method, path, skip), how in faults:
+        hub.fail(method, path, skip=skip, **how)
+    if somebody:
+        (method, path, skip), file = somebody
+        hub.before(method, path, partial(commit, file), skip=skip)
+    attempt()
+    hub.works_again()
+    check()
+    count = len(hub.writes)
+    if "model.py" in theirs:
+        assert not attempt()
+        assert len(hub.writes) == count
+        check()
+        return
+    assert attempt()
+    check()
+    there = hub.space(name)
+    assert there.files() == {**here(space), **theirs}
+    assert (there.requested_hardware, there.sleep_time) == (
+        settings.hardware,
+        settings.sleep_time or 3600,
+    )
+    assert there.visibility == (settings.visibility or "public")
+    assert (there.variables, there.secrets) == (settings.variables, {"KEY": secret})
+    count = len(hub.writes)
+    assert attempt()
+    assert len(hub.writes) == count
+
+
+def impatiently(command: Command, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command with a deadline of 4 seconds."""
     code = (
         "import sys; from spaces_gen import publish, cli; publish.SEND_SECONDS = 4; "
         "sys.argv[0] = 'spaces-gen'; cli.main()"
     )
-    command = Command(hub, tmp_path)
-    done = subprocess.run(
-        [sys.executable, "-c", code, "publish", str(space), "--repo-id", ME],
-        capture_output=True, text=True, check=False, env=command.environment, timeout=60,
+    return subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True, text=True, check=False, env=command.environment, timeout=40,
     )  # fmt: skip
+
+
+def test_another_operation_that_never_ends_is_given_up(
+    hub: Hub, space: Path, tmp_path: Path
+) -> None:
+    hub.busy(times=None)
+    done = impatiently(Command(hub, tmp_path), "publish", str(space), "--repo-id", ME)
     assert done.returncode == 1
     assert "run the command again" in done.stderr
     assert 1 <= len(hub.writes) <= 4, "it waits between two attempts"
+
+
+def test_a_hub_that_never_answers_is_given_up(hub: Hub, space: Path, tmp_path: Path) -> None:
+    hub.fail("GET", f"/api/spaces/{ME}$", status=None, delay=60, times=None)
+    done = impatiently(Command(hub, tmp_path), "publish", str(space), "--repo-id", ME)
+    assert done.returncode == 1
+    assert f"could not read {ME} within 4 s" in done.stderr
 
 
 def test_ctrl_c_at_any_request_leaves_all_or_nothing(

@@ -24,19 +24,21 @@ def carry_out(hub: Hub, plan: Plan, message: str) -> str:
     remote = plan.remote
     if remote is None:
         remote = create(hub, plan.repo_id, plan.local.sdk, plan.wanted, plan.secrets)
+        note(hub, plan, remote, {})  # what is in it so far is nobody's work
         known = {path: file.blob_id for path, file in remote.files.items()}
         files = compare_files(plan.local.files, remote.files, known)
         files = replace(files, deleted=(), kept=files.deleted)
-        settings = SettingChanges()
+        settings, secrets = SettingChanges(), plan.secrets
     else:
         files, settings = plan.files, plan.settings
+        secrets = {key: plan.secrets[key] for key in settings.secrets}
     if files:
         remote = commit(hub, remote, files, plan.local.files, message)
     note(hub, plan, remote, {})
     if settings:
         change_settings(hub, plan.repo_id, settings, plan.secrets)
-    if plan.secrets:
-        note(hub, plan, remote, plan.secrets)
+    if secrets:
+        note(hub, plan, remote, secrets)
     return remote.commit
 
 

@@ -17,13 +17,15 @@ from huggingface_hub.errors import (
 )
 from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 from huggingface_hub.utils import logging as hub_logging
+from huggingface_hub.utils._http import default_client_factory
 
 from spaces_gen.errors import UserError
 
 Result = TypeVar("Result")
 
-CONNECT_SECONDS = 15
 ANSWER_SECONDS = 120  # a commit of many files takes the Hub a while
+LIMITS = {"connect": 15, "read": ANSWER_SECONDS, "write": ANSWER_SECONDS, "pool": ANSWER_SECONDS}
+SHORTEST_SECONDS = 1.0  # that a request may take, however near the deadline is
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # answers that may be others in a moment
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
@@ -121,28 +123,19 @@ class Hub:
             pause = min(2 * pause, LONGEST_PAUSE)
 
     def _client(self) -> Any:
-        return httpx.Client(
-            event_hooks={
-                "request": [self._check_deadline, *_library_hooks()],
-                "response": [check_busy],
-            },
-            follow_redirects=True,
-            timeout=httpx.Timeout(ANSWER_SECONDS, connect=CONNECT_SECONDS),
-        )
+        client = default_client_factory()
+        client.event_hooks["request"].insert(0, self._check_deadline)
+        client.event_hooks["response"].append(check_busy)
+        return client
 
     def _check_deadline(self, request: Any) -> None:
-        # some of the library's own retries never end
+        # some of the library's own retries never end, and some of its calls wait for ever
         if self.left <= 0:
             raise Late
-
-
-def _library_hooks() -> list[Any]:
-    from huggingface_hub.utils._http import default_client_factory
-
-    client = default_client_factory()
-    hooks = list(client.event_hooks["request"])
-    client.close()
-    return hooks
+        request.extensions["timeout"] = {
+            kind: min(asked or LIMITS[kind], max(self.left, SHORTEST_SECONDS))
+            for kind, asked in request.extensions["timeout"].items()
+        }
 
 
 def check_busy(response: Any) -> None:
