@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -501,31 +505,86 @@ def test_wrong_usage_is_exit_2(options: list[str], hub: Hub, space: Path, comman
 def test_no_secret_and_no_token_is_found_anywhere(
     hub: Hub, space: Path, command: Command, tmp_path: Path
 ) -> None:
-    """Not in output, traces, the record or the commit."""
+    """Not in output, traces, commits, the folder, or the arguments of any process."""
     marker, other = "marker-of-a-secret-1", "marker-of-a-secret-2"
     (tmp_path / "secrets.env").write_text(f"OTHER={other}\n")
+    subprocess.run(["git", "init", "-q"], cwd=space, check=True)
     arguments = ["--debug", "publish", str(space), "--repo-id", ME, "--secret", "KEY"]
     arguments += ["--secrets-file", str(tmp_path / "secrets.env"), "--hardware", "t4-small"]
+    code = (
+        "import sys; from spaces_gen import publish, cli; publish.SEND_SECONDS = 4; "
+        "sys.argv[0] = 'spaces-gen'; cli.main()"
+    )
     seen = ""
-    for fault in (None, {"status": 500, "times": None}, {"status": 400}, {"status": 403}):
+    for route, fault in (
+        ("/repos/create", {"status": 400}),
+        ("/repos/create", {"drop": True, "times": None}),
+        ("", None),
+        ("/secrets$", {"status": 400}),
+        ("/secrets$", {"status": 500, "times": None}),
+        ("/commit/", {"status": 500, "times": None}),
+        ("/commit/", {"status": 403}),
+    ):
         hub.works_again()
         if fault:
-            hub.fail("POST", "/commit/", **fault)
+            hub.fail("POST", route, **fault)
             (space / "model.py").write_text((space / "model.py").read_text() + "\n#\n")
-        code = (
-            "import sys; from spaces_gen import publish, cli; publish.SEND_SECONDS = 4; "
-            "sys.argv[0] = 'spaces-gen'; cli.main()"
-        )
-        done = subprocess.run(
+        if route == "/secrets$":
+            hub.space(ME).updated["KEY"] = "2026-01-01T00:00:00.000Z"  # as if somebody set it
+        process = subprocess.Popen(
             [sys.executable, "-c", code, *arguments],
-            capture_output=True, text=True, check=False, timeout=60,
-            env={**command.environment, "KEY": marker},
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+            env={**command.environment, "KEY": marker, "PATH": noted_git(tmp_path)},
         )  # fmt: skip
-        assert done.returncode == (1 if fault else 0), done.stderr
-        seen += done.stdout + done.stderr
+        with command_lines(process.pid) as lines:
+            out, err = process.communicate(timeout=60)
+        assert process.returncode == (1 if fault else 0), err
+        assert any("--secrets-file" in line for line in lines)
+        seen += out + err + "".join(lines)
     assert "Traceback" in seen
     assert hub.space(ME).secrets == {"KEY": marker, "OTHER": other}
-    seen += (space / ".spaces-gen.json").read_text()
+    calls = (tmp_path / "git.txt").read_text()
+    assert "ls-files" in calls
+    files = [path for path in space.rglob("*") if path.is_file()]
+    assert {space / ".spaces-gen.json", space / ".git" / "config"} <= set(files)
+    seen += calls + "".join(repr(path.read_bytes()) for path in files)
     seen += "".join(map(repr, on_hub(hub).items())) + repr(hub.space(ME).commits)
+    for request in hub.requests:
+        if not request.path.endswith(("/repos/create", "/secrets")):
+            seen += repr((request.raw_path, request.query, request.body))
     for hidden in (marker, other, command.token):
         assert hidden not in seen
+
+
+def noted_git(folder: Path) -> str:
+    """A PATH on which git notes its arguments in git.txt: it is gone too soon to be looked at."""
+    real, path = shutil.which("git"), folder / "bin" / "git"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f'#!/bin/sh\necho "$@" >> "{folder / "git.txt"}"\nexec "{real}" "$@"\n')
+    path.chmod(0o755)
+    return f"{path.parent}{os.pathsep}{os.environ['PATH']}"
+
+
+@contextmanager
+def command_lines(root: int) -> Iterator[set[str]]:
+    """The arguments that a process and all below it are seen with in the process list."""
+    seen: set[str] = set()
+    stop = threading.Event()
+
+    def look() -> None:
+        while not stop.wait(0.01):
+            below = {root}
+            for entry in sorted(Path("/proc").glob("[0-9]*"), key=lambda path: int(path.name)):
+                with suppress(OSError):  # gone meanwhile
+                    parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                    if parent in below or int(entry.name) == root:
+                        below.add(int(entry.name))
+                        seen.add((entry / "cmdline").read_text())
+
+    watcher = threading.Thread(target=look)
+    watcher.start()
+    try:
+        yield seen
+    finally:
+        stop.set()
+        watcher.join()
