@@ -24,6 +24,7 @@ lint: .venv/dev ## format, lint and types of the project itself
 bench: .venv/bench ## measure the rendered Space beside what else there is; results go to benchmarks/results
 	for workload in embedding digits chat speech; do $(RUN)/python benchmarks/compare.py $$workload; done
 	$(RUN)/python benchmarks/starting.py
+	$(RUN)/python benchmarks/publishing.py
 
 tables: .venv/dev ## recompute the estimates after a change of a table
 	$(RUN)/python -m spaces_gen.estimate
