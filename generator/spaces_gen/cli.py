@@ -62,6 +62,16 @@ def _wish(hardware: str | None, data: list[str] | None, version: str | None) -> 
     return Wish(answers, version)
 
 
+def _numbers(text: str, option: str) -> list[float]:
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if not numbers or min(numbers) <= 0:
+        raise UsageError(f"{option} {text}: write numbers above 0, such as 1,8,32")
+    return numbers
+
+
 def _say(sentence: str) -> None:
     typer.echo(sentence, err=True)
 
@@ -423,6 +433,61 @@ def adopt(
         return bool(typer.confirm("Write them to .copier-answers.yml?"))
 
     typer.echo("written" if find(space, agree, _say) else "nothing was written")
+
+
+@app.command()
+def bench(
+    target: Annotated[str, typer.Argument(metavar="DEST|URL", help="A folder, or an address.")],
+    vs: Annotated[
+        str | None, typer.Option(metavar="DEST|URL", help="Another one, measured in turn.")
+    ] = None,
+    users: Annotated[
+        str, typer.Option(metavar="N,N", help="Visitors who ask again when answered.")
+    ] = "1,8,32",
+    rates: Annotated[
+        str, typer.Option(metavar="R,R", help="Arrivals a second; by default found out.")
+    ] = "",
+    route: Annotated[
+        list[str] | None, typer.Option(help="queue or direct; by default both.")
+    ] = None,
+    seconds: Annotated[float, typer.Option(min=0.5, help="Of each run.")] = 10,
+    warm_up: Annotated[float, typer.Option(min=0, help="Seconds before each.")] = 2,
+    p95: Annotated[
+        float | None, typer.Option(help="Seconds for 95 %; by default of the model type.")
+    ] = None,
+    hardware: Annotated[
+        str | None, typer.Option(help="Whose price counts; by default of the answers.")
+    ] = None,
+    data: Annotated[
+        list[str] | None, typer.Option("--data", metavar="ARGUMENT=VALUE", help="Always sent so.")
+    ] = None,
+    plot_file: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, as .svg or .png.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Put real load on a Space: throughput, latency, batches, memory, price.
+
+    Visitors come through Gradio's queue and on the direct route, first so many at once, then at
+    random times. Every request is accounted for.
+
+    Example: spaces-gen bench my-space --users 1,32
+    """
+    from spaces_gen.bench import report
+
+    report(
+        [target, *([vs] if vs else [])],
+        users=_numbers(users, "--users"),
+        rates=_numbers(rates, "--rates") if rates else None,
+        routes=route,
+        seconds=seconds,
+        warm_up=warm_up,
+        p95=p95,
+        hardware=hardware,
+        data=data or [],
+        plot_file=plot_file,
+        as_json=as_json,
+    )
 
 
 @app.command()

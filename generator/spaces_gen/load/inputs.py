@@ -1,0 +1,115 @@
+"""Inputs for a Space under load: like its examples, and no two alike, so that no cache helps."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from spaces_gen.errors import UserError
+from spaces_gen.load.endpoint import Endpoint
+
+SHORTEST, LONGEST = 4, 120  # words
+# of ln(words): texts as visitors type them, 13 words in the middle and 17 on average
+MIDDLE, SPREAD = 2.6, 0.8
+OWN_TEXT = (
+    "a model answers many visitors at once when their requests are computed together and each "
+    "of them gets the answer to what was asked even if somebody else sends something broken"
+)
+
+
+@dataclass(frozen=True)
+class Upload:
+    """A file to send."""
+
+    name: str
+    content: bytes
+
+
+def inputs(
+    endpoint: Endpoint, fetch: Callable[[str], bytes], given: dict[str, Any], seed: int = 7
+) -> Iterator[dict[str, Any]]:
+    """Endless arguments for calls, by their names.
+
+    Args:
+        fetch: the content of a file that an example names, by its address.
+        given: fixed values of some arguments.
+
+    Raises:
+        UserError: nobody knows what to send.
+    """
+    chance = random.Random(seed)
+    rows = [
+        {**{one.name: one.default for one in endpoint.asked}, **named(endpoint, row), **given}
+        for row in endpoint.examples
+    ]
+    if not rows:
+        rows = [{**{one.name: one.default for one in endpoint.asked}, **given}]
+    lacking = [name for name, value in rows[0].items() if value is None]
+    if lacking:
+        raise UserError(
+            f"the page shows no examples for {', '.join(lacking)}; give one with --data "
+            f"{lacking[0]}=VALUE"
+        )
+    width = len(endpoint.examples[0]) if endpoint.examples else len(endpoint.asked)
+    shown = {one.name for one in endpoint.asked[:width]}
+    fixed = {name for name in rows[0] if name in given or name not in shown}
+    words = words_in(rows, fixed)
+    files: dict[str, Upload] = {}
+    for number in itertools.count():
+        row = chance.choice(rows)
+        yield {
+            name: value
+            if name in fixed
+            else varied(value, number, chance, words, lambda one: load(one, fetch, files))
+            for name, value in row.items()
+        }
+
+
+def named(endpoint: Endpoint, row: tuple[Any, ...]) -> dict[str, Any]:
+    """The values of an example by the names of the arguments."""
+    return {one.name: value for one, value in zip(endpoint.asked, row)}
+
+
+def words_in(rows: list[dict[str, Any]], fixed: set[str]) -> list[str]:
+    """Words for texts: those of the examples, or some of our own where they are few."""
+    found = [
+        word
+        for row in rows
+        for name, value in row.items()
+        if isinstance(value, str) and name not in fixed
+        for word in value.split()
+    ]
+    own = OWN_TEXT.split()
+    return found if len(set(found)) >= len(own) else [*found, *own]
+
+
+def varied(
+    value: Any,
+    number: int,
+    chance: random.Random,
+    words: list[str],
+    file: Callable[[dict[str, Any]], Upload],
+) -> Any:
+    """A value like an example's: a text of another length, a file with another last byte."""
+    if isinstance(value, dict) and value.get("path"):
+        found = file(value)
+        # readers of pictures and sounds stop at the end that the file itself names
+        return Upload(found.name, found.content + number.to_bytes(8, "little"))
+    if isinstance(value, str) and " " in value and "," not in value:
+        length = round(chance.lognormvariate(MIDDLE, SPREAD))
+        chosen = chance.choices(words, k=min(LONGEST, max(SHORTEST, length)) - 1)
+        return " ".join([*chosen, str(number)])
+    return value
+
+
+def load(value: dict[str, Any], fetch: Callable[[str], bytes], files: dict[str, Upload]) -> Upload:
+    """The file of an example, fetched once."""
+    path = str(value["path"])
+    if path not in files:
+        name = value.get("orig_name") or PurePosixPath(path).name
+        files[path] = Upload(str(name), fetch(str(value.get("url") or path)))
+    return files[path]
