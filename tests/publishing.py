@@ -34,14 +34,18 @@ class Command:
 
     def __init__(self, hub: Hub, home: Path, token: str | None = None) -> None:
         self.token = hub.token("me") if token is None else token
-        self.environment = {
-            **{name: value for name, value in os.environ.items() if not name.startswith("HF_")},
+        self.access = {
             "HF_ENDPOINT": hub.url,
             "HF_HOME": str(home / "hf-home"),
             "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+            "HF_HUB_OFFLINE": "0",
+            **({"HF_TOKEN": self.token} if self.token else {}),
+        }
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("HF_")},
             "NO_COLOR": "1",
             "COLUMNS": "200",
-            **({"HF_TOKEN": self.token} if self.token else {}),
+            **self.access,
         }
 
     def start(self, *arguments: str, **variables: str) -> subprocess.Popen[str]:

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hub import Hub
+from publishing import Command, here
 from test_copier import template  # noqa: F401  # the fixture
 
 ROOT = Path(__file__).parent.parent
@@ -37,6 +39,7 @@ def test_the_two_make_targets_exist() -> None:
 def test_all_other_commands_run_in_order(
     template: Path,  # noqa: F811
     tmp_path: Path,
+    hub: Hub,
 ) -> None:
     public = yaml.safe_load((ROOT / "copier.yml").read_text(encoding="utf-8"))["source"]["default"]
     environment = {
@@ -49,12 +52,18 @@ def test_all_other_commands_run_in_order(
         "GIT_CONFIG_KEY_0": f"url.{template}.insteadOf",
         "GIT_CONFIG_VALUE_0": f"{public}.git",
     }
+    logged_in = {**environment, **Command(hub, tmp_path).access}
     for command in COMMANDS[2:]:
+        publishes = command.startswith("spaces-gen publish ")
         done = subprocess.run(
-            shlex.split(command), cwd=tmp_path, env=environment, stdin=subprocess.DEVNULL,
-            capture_output=True, text=True, check=False,
+            shlex.split(command), cwd=tmp_path, env=logged_in if publishes else environment,
+            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
         )  # fmt: skip
         assert done.returncode == 0, (command, done.stdout, done.stderr)
+        assert not (command.endswith("--dry-run") and hub.writes)
+    published = hub.space("me/my-chat")
+    assert published.files() == here(tmp_path / "my-chat")
+    assert (published.stage, published.requested_hardware) == ("RUNNING", "t4-small")
     for made in ("my-space", "my-chat"):
         assert (tmp_path / made / "app.py").is_file()
     assert shutil.which("spaces-gen", path=environment["PATH"])
