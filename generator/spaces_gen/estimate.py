@@ -13,8 +13,12 @@ from __future__ import annotations
 
 import json
 import math
+from functools import cache
 from pathlib import Path
 
+from spaces_gen.capacity.choice import choose, queue_length
+from spaces_gen.capacity.queue import ROUGH
+from spaces_gen.capacity.service import Memory, ServiceTime
 from spaces_gen.tables import ModelType, Tier, load_model_types, load_tiers
 
 ESTIMATES = Path(__file__).parent / "tables" / "estimates"
@@ -25,11 +29,9 @@ MEMORY_SHARE = 0.85  # the rest is for fragmentation and peaks
 RUNTIME_GB = 1.2  # Python, PyTorch, Gradio, CUDA context
 FRONT_END_SECONDS = 0.01  # Gradio's own cost of one request, measured 3-12 ms on 2 cores
 LONGEST_WAIT_SECONDS = 60  # or three times the p95 target: beyond it "queue full" is honest
-FLATNESS = 0.05  # throughput is flat near its best: take the smallest batch this close to it
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 SHORT_TEXT_TOKENS = 16
 MAX_TEXTS = 256  # waiting texts that are sorted by length together
-MAX_QUEUE = 1000
 SIZES = tuple(digit * 10**power for power in (1, 2, 3, 4) for digit in (1, 2, 5))  # millions
 GPU_SECONDS_MARGIN = 2.0
 HANG_MARGIN = 20  # times the estimate, and requests may ask for more than the typical one
@@ -44,8 +46,7 @@ def weights_gb(tier: Tier, parameters: float) -> float:
 
 def items_in_memory(tier: Tier, model_type: ModelType, parameters: float) -> int:
     """How many typical items fit beside the weights; below 1 the model does not fit."""
-    free = MEMORY_SHARE * tier.model_memory_gb - RUNTIME_GB - weights_gb(tier, parameters)
-    return int(free * 1000 // model_type.estimate.item_mb)
+    return memory(tier, model_type, parameters).largest_batch()
 
 
 def largest_model(tier: Tier, model_type: ModelType) -> int:
@@ -63,31 +64,35 @@ def batch_seconds(tier: Tier, model_type: ModelType, parameters: float, batch: i
     return typical.passes * (tier.overhead_ms / 1000 + max(compute, read))
 
 
-def throughput(tier: Tier, model_type: ModelType, parameters: float, batch: int) -> float:
-    """Requests per second with Gradio's own work: beside the model on a CPU, behind it on a GPU."""
-    seconds = batch_seconds(tier, model_type, parameters, batch)
-    front_end = batch * FRONT_END_SECONDS
-    return batch / (max(seconds, front_end) if tier.gpu else seconds + front_end)
+def service_time(tier: Tier, model_type: ModelType, parameters: float) -> ServiceTime:
+    """Seconds of a batch with Gradio's own work: beside the model on a CPU, behind it on a GPU."""
+    known = {size: batch_seconds(tier, model_type, parameters, size) for size in BATCH_SIZES}
+    return ServiceTime(known, FRONT_END_SECONDS, shared=not tier.gpu)
+
+
+def memory(tier: Tier, model_type: ModelType, parameters: float) -> Memory:
+    """What a batch takes of the memory of one card, or of the machine."""
+    fixed = RUNTIME_GB + weights_gb(tier, parameters)
+    return Memory(fixed, model_type.estimate.item_mb / 1000, tier.model_memory_gb, MEMORY_SHARE)
 
 
 def choose_batch(tier: Tier, model_type: ModelType, parameters: float) -> int:
-    """The smallest batch within 5 % of the best throughput, inside memory and patience.
-
-    A visitor who arrives just after a batch began waits for two: 2 t(b) is kept under `p95_s`.
-    """
+    """The size of a batch, by the same choice that `tune` makes from measurements."""
     if tier.zero_gpu:
         return 1
-    fitting = items_in_memory(tier, model_type, parameters)
-    patience = model_type.estimate.p95_s
-    allowed = [
-        batch
-        for batch in BATCH_SIZES
-        if batch == 1
-        or (batch <= fitting and 2 * batch_seconds(tier, model_type, parameters, batch) <= patience)
-    ]
-    rates = {batch: throughput(tier, model_type, parameters, batch) for batch in allowed}
-    best = max(rates.values())
-    return min(batch for batch, rate in rates.items() if rate >= (1 - FLATNESS) * best)
+    service = service_time(tier, model_type, parameters)
+    room = memory(tier, model_type, parameters)
+    known = tuple(service.known.items())
+    return best_batch(known, service.shared, room, model_type.estimate.p95_s)
+
+
+@cache
+def best_batch(
+    known: tuple[tuple[int, float], ...], shared: bool, room: Memory, target: float
+) -> int:
+    """The choice for one service time; many tiers have the same card."""
+    service = ServiceTime(dict(known), FRONT_END_SECONDS, shared)
+    return choose({1: service}, room, target, BATCH_SIZES[-1], precision=ROUGH).max_batch_size
 
 
 def choose_workers(tier: Tier, model_type: ModelType, parameters: float, batch: int) -> int:
@@ -121,38 +126,51 @@ def choose_time_limit(tier: Tier, model_type: ModelType, parameters: float) -> i
     return SHORTEST_TIME_LIMIT * math.ceil(max(expected, 1) / SHORTEST_TIME_LIMIT)
 
 
+def longest_wait(model_type: ModelType) -> float:
+    """Seconds that a visitor may wait in line before "queue full" is the honest answer."""
+    return max(LONGEST_WAIT_SECONDS, 3 * model_type.estimate.p95_s)
+
+
 def tuning_values(tier: Tier, model_type: ModelType, parameters: float) -> dict[str, int]:
     """The values of one row of tuning.py, for a model of `parameters` millions that fits."""
     batch = choose_batch(tier, model_type, parameters)
-    rate = throughput(tier, model_type, parameters, batch)
+    waiting = queue_length(
+        service_time(tier, model_type, parameters), batch, 1, longest_wait(model_type)
+    )
     tokens = tier.padded_tokens if model_type.batches_by == "streams" else 0
     if model_type.batches_by == "tokens":
         in_memory = items_in_memory(tier, model_type, parameters) * model_type.estimate.tokens
         tokens = max(SHORT_TEXT_TOKENS, min(tier.padded_tokens, in_memory))
         batch = 1 if tier.zero_gpu else min(tokens // SHORT_TEXT_TOKENS, MAX_TEXTS)
     seconds = batch_seconds(tier, model_type, parameters, 1)
-    longest_wait = max(LONGEST_WAIT_SECONDS, 3 * model_type.estimate.p95_s)
     return {
         "workers": choose_workers(tier, model_type, parameters, batch),
         "max_batch_size": batch,
         "max_batch_cost": tokens,
         # where items are all alike, or share each pass, none is more like another
         "call_cost": call_cost(tier, parameters) if model_type.batches_by == "tokens" else 0,
-        "max_size": min(MAX_QUEUE, max(2 * batch, int(rate * longest_wait))),
+        "max_size": max(2 * batch, waiting),
         "time_limit": choose_time_limit(tier, model_type, parameters),
         "gpu_seconds": int(GPU_SECONDS_MARGIN * seconds) + 5 if tier.zero_gpu else 0,
     }
 
 
+def bounds(tier: Tier, model_type: ModelType) -> list[int]:
+    """The sizes of model, in millions, at which a step ends; the last is the largest that fits."""
+    largest = largest_model(tier, model_type)
+    return [size for size in SIZES if size < largest] + [largest] * (largest > 0)
+
+
 def steps(tier: Tier, model_type: ModelType) -> list[dict[str, int]]:
     """Tuning values by size of model; each step holds up to `up_to` million parameters.
 
-    The values of a step are those of its largest model, so they are safe for all of it. The last
-    step ends at the largest model that fits; no steps: none does.
+    The values of a step are those of its largest model, so they are safe for all of it. No steps:
+    no model fits.
     """
-    largest = largest_model(tier, model_type)
-    bounds = [size for size in SIZES if size < largest] + [largest] * (largest > 0)
-    return [{"up_to": bound, **tuning_values(tier, model_type, bound)} for bound in bounds]
+    return [
+        {"up_to": bound, **tuning_values(tier, model_type, bound)}
+        for bound in bounds(tier, model_type)
+    ]
 
 
 def estimates(model_type: ModelType) -> str:

@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from spaces_gen.capacity.service import throughput
 from spaces_gen.errors import UserError
 from spaces_gen.estimate import (
     BYTES,
     MEMORY_SHARE,
     RUNTIME_GB,
     largest_model,
-    throughput,
+    service_time,
     weights_gb,
 )
 from spaces_gen.tables import ModelType, Tier, load_model_types, load_tiers
@@ -63,7 +64,7 @@ def typical_items(model_type: ModelType, values: Mapping[str, int]) -> float:
 def rate(tier: Tier, model_type: ModelType, parameters: float, values: Mapping[str, int]) -> float:
     """Requests a second with full batches; estimated."""
     batch = max(1, round(typical_items(model_type, values)))
-    return throughput(tier, model_type, parameters, batch)
+    return throughput(service_time(tier, model_type, parameters), batch)
 
 
 def check_fits(answers: Mapping[str, Any]) -> None:

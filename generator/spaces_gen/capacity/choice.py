@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from spaces_gen.capacity.queue import highest_rate, simulate
+from spaces_gen.capacity.queue import Precision, highest_rate, simulate
 from spaces_gen.capacity.service import Memory, ServiceTime, doublings, throughput
 
 FLATNESS = 0.05
@@ -42,6 +42,7 @@ def choose(
     target: float,
     largest: int = 1_000_000,
     copies: Mapping[int, int] | None = None,
+    precision: Precision | None = None,
 ) -> Choice:
     """Choose the number of workers and the size of a batch.
 
@@ -58,7 +59,7 @@ def choose(
     for workers, service in sorted(services.items()):
         fitting = memory.largest_batch(workers, (copies or {}).get(workers, 1))
         for batch in doublings(min(fitting, largest, 2 * service.largest)):
-            rates[workers, batch] = highest_rate(service, target, batch, workers)
+            rates[workers, batch] = highest_rate(service, target, batch, workers, precision)
     if not rates:
         raise ValueError("not even one item fits the memory")
     workers = worth_it({key[0]: rate for key, rate in sorted(rates.items(), key=lambda x: x[1])})
@@ -68,7 +69,8 @@ def choose(
         return Choice(workers, 1, 0.0, services[workers].of_batch(1))
     batch = min(size for size, rate in of_workers.items() if rate >= (1 - FLATNESS) * best)
     rate = of_workers[batch]
-    seen = simulate(services[workers], MODERATE_LOAD * rate, batch, workers)
+    arrivals = (precision or Precision()).arrivals
+    seen = simulate(services[workers], MODERATE_LOAD * rate, batch, workers, arrivals=arrivals)
     return Choice(workers, batch, rate, seen.p95)
 
 

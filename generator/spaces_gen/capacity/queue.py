@@ -21,7 +21,22 @@ from spaces_gen.capacity.service import ServiceTime
 ARRIVALS = 6000
 WARM_UP = 0.1  # share of the arrivals that are not counted, while the line fills
 HIGHEST_LOAD = 0.9  # of capacity; a finite simulation flatters what comes near to it
-STEPS = 14  # halvings of the interval in which the highest rate lies
+
+
+@dataclass(frozen=True)
+class Precision:
+    """How long to look for the highest rate.
+
+    Attributes:
+        arrivals: visitors of one simulation.
+        steps: halvings of the interval in which the rate lies.
+    """
+
+    arrivals: int = ARRIVALS
+    steps: int = 14
+
+
+ROUGH = Precision(arrivals=2000, steps=8)  # where the times are estimates themselves
 
 
 @dataclass(frozen=True)
@@ -128,19 +143,28 @@ def quantile(ordered: list[float], share: float) -> float:
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
 
 
-def highest_rate(service: ServiceTime, p95: float, max_batch_size: int, workers: int = 1) -> float:
+def highest_rate(
+    service: ServiceTime,
+    p95: float,
+    max_batch_size: int,
+    workers: int = 1,
+    precision: Precision | None = None,
+) -> float:
     """The most requests a second with 95 % of the answers within `p95` seconds; 0 for none."""
     capacity = workers * max_batch_size / service.of_batch(max_batch_size)
 
+    effort = precision or Precision()
+
     def holds(rate: float) -> bool:
-        return simulate(service, rate, max_batch_size, workers).p95 <= p95
+        found = simulate(service, rate, max_batch_size, workers, arrivals=effort.arrivals)
+        return found.p95 <= p95
 
     low, high = 0.02 * capacity, HIGHEST_LOAD * capacity
     if not holds(low):
         return 0.0
     if holds(high):
         return high
-    for _ in range(STEPS):
+    for _ in range(effort.steps):
         middle = (low + high) / 2
         low, high = (middle, high) if holds(middle) else (low, middle)
     return low
