@@ -436,6 +436,38 @@ def adopt(
 
 
 @app.command()
+def plan(
+    space: Annotated[Path | None, typer.Argument(metavar="DEST", help="Folder of a Space.")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="owner/name on the Hub, or a local folder.")
+    ] = None,
+    model_type: Annotated[
+        str | None, typer.Option(help="Pipeline tag; see `spaces-gen model-types`.")
+    ] = None,
+    parameters: Annotated[int | None, typer.Option(help="Of the model, in millions.")] = None,
+    rate: Annotated[float, typer.Option(min=0.001, help="Requests a second.")] = 1.0,
+    p95: Annotated[
+        float | None, typer.Option(help="Seconds for 95 %; by default of the model type.")
+    ] = None,
+    plot_file: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, as .svg or .png.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Show what each hardware would do for a model: fit, batch, requests/s, p95, price.
+
+    Example: spaces-gen plan --model-type text-generation --rate 5
+    """
+    from spaces_gen.plan import report
+
+    options = {"model_id": model, "model_type": model_type, "model_parameters": parameters}
+    answers = {key: value for key, value in options.items() if value is not None}
+    if space is None and not answers:
+        raise UsageError("name a folder, --model or --model-type")
+    report(space, answers, rate=rate, p95=p95, plot_file=plot_file, as_json=as_json)
+
+
+@app.command()
 def bench(
     target: Annotated[str, typer.Argument(metavar="DEST|URL", help="A folder, or an address.")],
     vs: Annotated[

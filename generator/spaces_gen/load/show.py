@@ -7,8 +7,8 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from spaces_gen.errors import UserError
 from spaces_gen.load.figures import Figures
+from spaces_gen.plots import figure
 
 COLUMNS = ("load", "sent", "req/s", "p50 s", "p95 s", "p99 s", "wait s", "batch", "MB", "$/1000")
 
@@ -75,29 +75,16 @@ def plot(path: Path, named: dict[str, list[Figures]]) -> None:
     Raises:
         UserError: matplotlib is missing, or the file cannot be written.
     """
-    try:
-        import matplotlib
-    except ImportError as error:
-        raise UserError("for a plot: pip install 'spaces-gen[plots]'") from error
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4))
-    for name, rows in named.items():
-        for route in dict.fromkeys(row.route for row in rows):
-            open_rows = [row for row in rows if row.route == route and not row.closed]
-            offered = [row.offered for row in open_rows]
-            left.plot(offered, [row.throughput for row in open_rows], "o-", label=f"{name} {route}")
-            right.plot(offered, [row.p95 for row in open_rows], "o-", label=f"{name} {route}")
-    for axes, label in ((left, "answers/s"), (right, "p95 in seconds")):
-        axes.set_xlabel("arrivals/s")
-        axes.set_ylabel(label)
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
-    figure.tight_layout()
-    try:
-        figure.savefig(path)
-    except (OSError, ValueError) as error:
-        raise UserError(f"the plot cannot be written to {path}: {error}") from error
-    finally:
-        plt.close(figure)
+    with figure(path, (10, 4), columns=2) as (left, right):
+        for name, rows in named.items():
+            for route in dict.fromkeys(row.route for row in rows):
+                shown = [row for row in rows if row.route == route and not row.closed]
+                offered = [row.offered for row in shown]
+                label = f"{name} {route}"
+                left.plot(offered, [row.throughput for row in shown], "o-", label=label)
+                right.plot(offered, [row.p95 for row in shown], "o-", label=label)
+        for axes, label in ((left, "answers/s"), (right, "p95 in seconds")):
+            axes.set_xlabel("arrivals/s")
+            axes.set_ylabel(label)
+            axes.grid(alpha=0.3)
+            axes.legend(fontsize=8)

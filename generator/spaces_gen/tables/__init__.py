@@ -5,6 +5,7 @@ includes the same files.
 """
 
 from spaces_gen.tables.model_types import Estimate, ModelType, load_model_types
+from spaces_gen.tables.quotas import load_quotas
 from spaces_gen.tables.tiers import Tier, load_tiers
 
-__all__ = ["Estimate", "ModelType", "Tier", "load_model_types", "load_tiers"]
+__all__ = ["Estimate", "ModelType", "Tier", "load_model_types", "load_quotas", "load_tiers"]
