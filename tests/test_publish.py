@@ -159,6 +159,8 @@ def test_a_dry_run_shows_all_and_writes_nothing(hub: Hub, space: Path, command: 
     plan = json.loads(command.well(*arguments, "--json"))
     assert plan["dry_run"]
     assert plan["hardware"] == {"old": None, "new": "t4-small"}
+    published(hub, space, command)
+    assert "nothing would change" in command.well("publish", str(space), "--dry-run")
 
 
 # -- 4, 5: a Space that is there -------------------------------------------------------------------
@@ -238,6 +240,32 @@ def test_who_commits_at_the_last_moment_is_not_overwritten(
     assert "somebody else" in said
     assert on_hub(hub)["model.py"] == b"theirs = 1\n"
     assert len(there.commits) == 3
+
+
+@pytest.mark.parametrize("answered", [True, False])
+def test_who_commits_right_after_is_not_overwritten_the_next_time(
+    answered: bool, hub: Hub, space: Path, command: Command
+) -> None:
+    there = published(hub, space, command)
+    (space / "model.py").write_text((space / "model.py").read_text() + "\n# mine\n")
+    read_again = f"/api/spaces/{ME}/tree/" if answered else f"/api/spaces/{ME}$"
+    hub.before("GET", read_again, lambda: hub.someone_commits(ME, {"app.py": b"a = 1\n"}), skip=1)
+    if not answered:
+        hub.fail("POST", "/commit/", drop=True, when="after")
+    command.well("publish", str(space), "--no-wait")
+    assert [one.author for one in there.commits[2:]] == ["me", "other"]
+    assert "app.py" in command.refused("publish", str(space))
+    assert on_hub(hub)["app.py"] == b"a = 1\n"
+
+
+def test_a_proposal_of_nothing_changes_nothing_that_is_known(
+    hub: Hub, space: Path, command: Command
+) -> None:
+    published(hub, space, command)
+    hub.someone_commits(ME, {"app.py": b"a = 1\n"})
+    assert "nothing to propose" in command.well("publish", str(space), "--pr")
+    assert "app.py" in command.refused("publish", str(space))
+    assert hub.writes == []
 
 
 def test_who_commits_to_a_space_that_is_just_made_does_not_stop_the_next_run(
@@ -370,6 +398,10 @@ def test_a_space_that_does_not_run_is_exit_1_with_the_likely_cause(
     assert done.returncode == 1
     for word in words:
         assert word in done.stdout, done.stdout
+    for line in build:
+        assert done.stdout.count(line) == 1, "what was followed is not told again"
+    if there.stage.endswith("ERROR"):
+        assert f"and it is {there.stage}" in command.well("publish", str(space))
 
 
 def test_a_space_that_goes_on_building_is_told_when_the_time_is_over(

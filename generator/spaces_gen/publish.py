@@ -12,6 +12,7 @@ from spaces_gen.hub.apply import carry_out, carry_out_as_pull_request, note
 from spaces_gen.hub.client import Hub
 from spaces_gen.hub.follow import Fate, follow
 from spaces_gen.hub.plan import Plan, Request, as_data, make_plan, price
+from spaces_gen.hub.remote import RemoteSpace
 from spaces_gen.hub.show import as_price, as_sleep, print_plan
 
 SEND_SECONDS = 300  # for all requests until the commit is there, retries included
@@ -39,21 +40,24 @@ def run(request: Request, *, dry_run: bool, wait: bool, timeout: float, as_json:
     if dry_run:
         print_plan(console, plan)
         console.print("[dim]nothing was sent: this was a dry run[/]")
+    elif plan.empty and request.pull_request:
+        say(f"nothing to propose: no file was changed here since it was at {plan.parent[:7]}")
     elif plan.empty:
         assert plan.remote is not None
         note(hub, plan, plan.remote, {})
         result |= {"commit": plan.remote.commit}
-        console.print(f"nothing changed: {plan.repo_id} is as it is here", markup=False)
+        say(f"nothing changed: {plan.repo_id} is as it is here{trouble(plan.remote)}")
     elif request.pull_request:
         print_plan(console, plan)
         proposal = carry_out_as_pull_request(hub, plan, request.message)
         result |= {"pull_request": proposal.url}
-        console.print(f"proposed: {proposal.url}", markup=False)
+        say(f"proposed: {proposal.url}")
     else:
         print_plan(console, plan)
         commit = carry_out(hub, plan, request.message)
         result |= {"commit": commit}
-        console.print(f"sent: {hub.endpoint}/spaces/{plan.repo_id}/commit/{commit}", markup=False)
+        address = f"{hub.endpoint}/spaces/{plan.repo_id}"
+        say(f"sent: {address}/commit/{commit}" if plan.files else f"sent: {address}")
         if wait:
             hub.allow(timeout)
             fate = wait_for(hub, console, plan, commit)
@@ -64,9 +68,22 @@ def run(request: Request, *, dry_run: bool, wait: bool, timeout: float, as_json:
     return code
 
 
+def trouble(space: RemoteSpace) -> str:
+    """What to add about a Space that has failed before; nothing for any other."""
+    if not space.stage.endswith("ERROR"):
+        return ""
+    return f", and it is {space.stage}: see `spaces-gen logs {space.repo_id}`"
+
+
 def wait_for(hub: Hub, console: Console, plan: Plan, commit: str) -> Fate:
     """Follow the Space and tell how it ends."""
     before = plan.remote.stage if plan.remote else "NO_APP_FILE"
+    shown: list[str] = []
+
+    def show(line: str) -> None:
+        shown.append(line)
+        console.print(line, markup=False, style="dim")
+
     with console.status("waiting for the build …") as status:
         fate = follow(
             hub,
@@ -74,19 +91,21 @@ def wait_for(hub: Hub, console: Console, plan: Plan, commit: str) -> Fate:
             commit,
             before if plan.restarts else None,
             lambda stage: status.update(stage.lower().replace("_", " ") + " …"),
-            lambda line: console.print(line, markup=False, style="dim"),
+            show,
         )
     address = f"{hub.endpoint}/spaces/{plan.repo_id}"
     if fate.well:
         runtime = fate.runtime
         flavor = runtime.requested_hardware or runtime.hardware
-        sleep = as_sleep(runtime.sleep_time)
+        sleeps = "" if runtime.sleep_time is None else f", sleeps {as_sleep(runtime.sleep_time)}"
         console.print(
-            f"{fate.stage}: {address} on {flavor} ({as_price(price(flavor))}), sleeps: {sleep}",
+            f"{fate.stage}: {address} on {flavor} ({as_price(price(flavor))}){sleeps}",
             markup=False,
         )
         return fate
     for line in fate.lines:
+        if line in shown:
+            continue
         console.print(f"  {line}", markup=False, style="dim")
     console.print(f"{fate.stage}: {address} does not run", markup=False)
     if fate.cause:

@@ -24,8 +24,9 @@ def carry_out(hub: Hub, plan: Plan, message: str) -> str:
     remote = plan.remote
     if remote is None:
         remote = create(hub, plan.repo_id, plan.local.sdk, plan.wanted, plan.secrets)
-        note(hub, plan, remote, {})  # what is in it so far is nobody's work
         known = {path: file.blob_id for path, file in remote.files.items()}
+        # what is in it so far is nobody's work
+        write_record(plan.local.root, Record(hub.endpoint, plan.repo_id, remote.commit, known))
         files = compare_files(plan.local.files, remote.files, known)
         files = replace(files, deleted=(), kept=files.deleted)
         settings, secrets = SettingChanges(), plan.secrets
@@ -54,12 +55,23 @@ def carry_out_as_pull_request(hub: Hub, plan: Plan, message: str) -> Proposal:
 
 
 def note(hub: Hub, plan: Plan, remote: RemoteSpace, secrets: Mapping[str, str]) -> None:
-    """Remember what is there now."""
+    """Remember what is there now, as far as it is from here.
+
+    What somebody else has changed meanwhile stays as it was known, so that it is not overwritten
+    the next time.
+    """
     before = read_record(plan.local.root)
     same = before is not None and before.repo_id == plan.repo_id
+    files = dict(before.files) if before is not None and same else {}
     sent = dict(before.secrets) if before is not None and same else {}
     if secrets:
         there = secret_times(hub, plan.repo_id)
         sent |= {key: records.sent(value, there.get(key, "")) for key, value in secrets.items()}
-    files = {path: remote.files[path].blob_id for path in plan.local.files if path in remote.files}
+    local = plan.local.files
+    files = {path: blob_id for path, blob_id in files.items() if path in local}
+    files |= {
+        path: there.blob_id
+        for path, there in remote.files.items()
+        if path in local and there.equals(local[path])
+    }
     write_record(plan.local.root, Record(hub.endpoint, plan.repo_id, remote.commit, files, sent))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from huggingface_hub import CommitOperationAdd, CommitOperationDelete
@@ -76,7 +76,7 @@ def commit(
     local: Mapping[str, LocalFile],
     message: str,
 ) -> RemoteSpace:
-    """Commit all changes of files at once on top of what was read; returns what is there then.
+    """Commit all changes of files at once on top of what was read; returns the Space with them.
 
     Raises:
         UserError: it is refused, or somebody else has committed since.
@@ -94,7 +94,7 @@ def commit(
 
     def call() -> RemoteSpace | None:
         try:
-            hub.api.create_commit(
+            made = hub.api.create_commit(
                 space.repo_id,
                 operations(files, local),
                 commit_message=message,
@@ -104,7 +104,9 @@ def commit(
         except HfHubHTTPError as error:
             if error.response.status_code != STALE:
                 raise
-        return done()
+            return done()
+        # by its own name: somebody else may have committed since
+        return replace(space, commit=made.oid, files=files_at(hub, space.repo_id, made.oid))
 
     result = hub.ask(f"commit to {space.repo_id}", call, done)
     if result is None:

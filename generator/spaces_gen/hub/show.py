@@ -19,6 +19,8 @@ def print_plan(console: Console, plan: Plan) -> None:
     """Everything that would change, and nothing that would not."""
     where = "would be created" if plan.remote is None else f"is at {plan.remote.commit[:7]}"
     console.print(f"[bold]{escape(plan.repo_id)}[/] {where}")
+    if plan.empty:
+        console.print("  nothing would change")
     for sign, path, size in files(plan):
         console.print(f"  {sign} {escape(path)}" + (f"  {as_size(size)}" if size >= 0 else ""))
     for name, old, new in settings(plan):
@@ -28,7 +30,9 @@ def print_plan(console: Console, plan: Plan) -> None:
     for path, reason in plan.local.left_out.items():
         console.print(f"  [dim]stays here: {escape(path)} ({escape(reason)})[/]")
     before, after = plan.price
-    if before != after or plan.remote is None:
+    if plan.remote is None:
+        console.print(f"  price: {as_price(after)}")
+    elif before != after:
         console.print(f"  price: {as_price(before)} → {as_price(after)}")
 
 
@@ -54,7 +58,7 @@ def settings(plan: Plan) -> Iterator[tuple[str, str, str]]:
     for key, change in changes.variables.items():
         yield f"variable {key}", *both(change)
     for key in changes.secrets:
-        yield f"secret {key}", "?", "(not shown)"
+        yield f"secret {key}", "?", "(its value is not shown)"
     if changes.volumes:
         old, new = changes.volumes.old, changes.volumes.new
         yield "volumes", as_volumes(old), as_volumes(new)
