@@ -108,6 +108,17 @@ def test_a_clash_sends_nothing(hub: Hub, command: Command, files: Files) -> None
     assert hub.writes == []
 
 
+def test_a_strangers_file_does_not_command_the_terminal(
+    hub: Hub, command: Command, files: Files
+) -> None:
+    edited = files["tuning.py"].replace(b'TIER = "cpu-basic"', b'TIER = "\x1b]0;title\x07cpu"')
+    hub.add_space(ME, {**files, "tuning.py": edited})
+    done = command("upgrade", THERE, *TIER)
+    assert done.returncode == 1
+    assert "]0;title" in done.stdout
+    assert not {"\x1b", "\x07"} & set(done.stdout + done.stderr)
+
+
 def test_a_dry_run_shows_everything_and_sends_nothing(
     hub: Hub, command: Command, files: Files
 ) -> None:
@@ -147,6 +158,7 @@ def test_each_refusal_is_one_sentence(hub: Hub, command: Command, files: Files) 
     assert ".copier-answers.yml" in command.refused("upgrade", "hf:me/other", *TIER)
     assert "cannot write to them" in command.refused("upgrade", "hf:them/theirs", *TIER, "--no-pr")
     assert "is not allowed" in command.refused("upgrade", THERE, "--hardware", "t5")
+    assert "namespace/name" in command.refused("upgrade", "hf:demo", *TIER, code=2)
     assert "for a folder" in command.refused("upgrade", THERE, *TIER, "--publish", code=2)
     read_only = Command(hub, Path(command.environment["HF_HOME"]), hub.token("me", role="read"))
     assert "may only read" in read_only.refused("upgrade", THERE, *TIER)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 import traceback
 from dataclasses import asdict
@@ -60,6 +61,13 @@ def _wish(hardware: str | None, data: list[str] | None, version: str | None) -> 
     if not answers and version is None:
         raise UsageError("say what is to change: --hardware, --data KEY=VALUE or --to-version")
     return Wish(answers, version)
+
+
+def _repo_id(text: str) -> str:
+    repo_id = text.removeprefix(HUB_PREFIX)
+    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo_id, re.ASCII):
+        raise UsageError(f"{text}: write a Space on the Hub as {HUB_PREFIX}namespace/name")
+    return repo_id
 
 
 def _numbers(text: str, option: str) -> list[float]:
@@ -315,7 +323,7 @@ def upgrade(
             raise UsageError("--conflict inline and --publish are for a folder")
         upgrade_on_hub(
             Hub(PUBLISH_SECONDS, _say),
-            space[len(HUB_PREFIX) :],
+            _repo_id(space),
             wish,
             pull_request=pull_request,
             dry_run=dry_run,
@@ -354,9 +362,7 @@ def diff(
         from spaces_gen.hub.client import Hub
         from spaces_gen.upgrade_on_hub import diff_on_hub
 
-        raise typer.Exit(
-            diff_on_hub(Hub(HUB_SECONDS, _say), space[len(HUB_PREFIX) :], wish, console)
-        )
+        raise typer.Exit(diff_on_hub(Hub(HUB_SECONDS, _say), _repo_id(space), wish, console))
     from spaces_gen.upgrade import show_diff
 
     raise typer.Exit(show_diff(Path(space), wish, console))
@@ -400,7 +406,7 @@ def fork(
     secrets = given.secrets(secret or [], secrets_file, _ask_secret if sys.stdin.isatty() else None)
     copy(
         Hub(PUBLISH_SECONDS, _say),
-        source.removeprefix(HUB_PREFIX),
+        _repo_id(source),
         target,
         settings,
         secrets,

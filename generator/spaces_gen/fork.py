@@ -15,13 +15,16 @@ from spaces_gen.hub.client import Hub
 from spaces_gen.hub.plan import check_hardware, is_paid, price
 from spaces_gen.hub.remote import RemoteSpace, read_remote, secret_times, variables_of
 from spaces_gen.hub.show import as_price
+from spaces_gen.hub.zero_gpu import check_room
 from spaces_gen.tables import load_tiers
 from spaces_gen.upgrade_on_hub import OnHub, hardware_changes, quietly, send, stop_at_clashes, there
 from spaces_gen.upgrading.change import Wish, content, make_change
 from spaces_gen.upgrading.recorded import ANSWERS
 from spaces_gen.upgrading.values import statements
 
-SECRET_NAME = re.compile(r"TOKEN|KEY|SECRET|PASSWORD|CREDENTIAL|CACHE_URL")
+SECRET_NAME = re.compile(
+    r"(?=[A-Za-z0-9_]*(TOKEN|KEY|SECRET|PASSWORD|CREDENTIAL|CACHE_URL))[A-Za-z_][A-Za-z0-9_]*"
+)
 
 
 def fork(
@@ -96,6 +99,7 @@ def check(hub: Hub, account: Account, target: str, settings: Settings) -> None:
     if read_remote(hub, target) is not None:
         raise UserError(f"{target} is there already; choose another name")
     check_hardware(account, target.split("/")[0], settings, None)
+    check_room(hub, account, target, settings.hardware, None)
 
 
 def sleep_of(hardware: str | None) -> int | None:
@@ -164,7 +168,7 @@ def secrets_of(hub: Hub, space: RemoteSpace, files: OnHub) -> list[str]:
         pass
     top = [path for path in space.files if path.endswith(".py") and "/" not in path]
     names = {name for path in top for name in variables_in(content(files, path) or b"")}
-    return [name for name in names if SECRET_NAME.search(name)]
+    return [name for name in names if SECRET_NAME.fullmatch(name)]
 
 
 def variables_in(source: bytes) -> Iterator[str]:

@@ -24,6 +24,7 @@ from spaces_gen.hub.plan import check_hardware, is_paid
 from spaces_gen.hub.remote import RemoteSpace, read_remote
 from spaces_gen.hub.send import change_settings, commit, propose
 from spaces_gen.hub.show import as_price, as_sleep
+from spaces_gen.hub.zero_gpu import check_room
 from spaces_gen.tables import load_tiers
 from spaces_gen.upgrading.change import Change, Wish, make_change
 from spaces_gen.upgrading.files import File
@@ -79,6 +80,7 @@ def upgrade_on_hub(
     wanted = Settings(hardware=str(change.after.answers["hardware"]))
     if not pull_request:
         check_hardware(account, repo_id.split("/")[0], wanted, remote)
+        check_room(hub, account, repo_id, wanted.hardware, remote)
     settings = SettingChanges() if pull_request else hardware_changes(remote, wanted)
     if dry_run:
         print_change(console, mine, change)

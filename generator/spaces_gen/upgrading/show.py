@@ -41,7 +41,7 @@ def print_clashes(console: Console, clashes: list[Clash]) -> None:
             for side, lines in (("yours", hunk.mine), ("generated now", hunk.theirs)):
                 console.print(f"  [dim]{side}:[/]")
                 for line in lines or ("(nothing)",):
-                    console.print(f"    {line}", markup=False)
+                    console.print(f"    {harmless(line)}", markup=False)
 
 
 def print_change(console: Console, mine: Files, change: Change) -> None:
@@ -58,7 +58,14 @@ def print_diff(console: Console, mine: Files, merge: Merge) -> None:
             style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1], "")
             if line.startswith(("---", "+++")):
                 style = "bold"
-            console.print(line, markup=False, style=style, no_wrap=True)
+            console.print(harmless(line), markup=False, style=style, no_wrap=True)
+
+
+def harmless(line: str) -> str:
+    """A line of somebody's file without what would command the terminal."""
+    return "".join(
+        one if one.isprintable() or one == "\t" else "\N{REPLACEMENT CHARACTER}" for one in line
+    )
 
 
 def diff_of(path: str, old: bytes | None, new: bytes | None) -> Iterator[str]:
@@ -83,7 +90,7 @@ def print_values(console: Console, mine: Files, change: Change) -> None:
         table.add_column(name)
     for name, old, new in rows:
         style = "" if old == new else "bold"
-        table.add_row(name, escape(old), escape(new), style=style)
+        table.add_row(name, escape(harmless(old)), escape(harmless(new)), style=style)
     console.print(table)
 
 
