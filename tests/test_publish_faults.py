@@ -17,7 +17,7 @@ from typing import Any
 import hypothesis
 import pytest
 from hub import Hub
-from huggingface_hub.utils._http import _http_backoff_base
+from huggingface_hub.utils import http_backoff
 from hypothesis import given
 from hypothesis import strategies as st
 from publishing import ME, Command, here
@@ -49,7 +49,7 @@ def here_in_process(hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
         monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
     monkeypatch.setenv("HF_TOKEN", hub.token("me"))
     monkeypatch.setattr("spaces_gen.hub.client.FIRST_PAUSE", 0.01)
-    defaults = _http_backoff_base.__kwdefaults__
+    defaults = http_backoff.__kwdefaults__
     assert defaults is not None
     monkeypatch.setitem(defaults, "base_wait_time", 0.01)  # the library's own pauses
 
@@ -268,6 +268,27 @@ def impatiently(command: Command, *arguments: str) -> subprocess.CompletedProces
         [sys.executable, "-c", code, *arguments],
         capture_output=True, text=True, check=False, env=command.environment, timeout=40,
     )  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", [{"status": 503, "times": 7}, {"status": 403}])
+def test_a_large_file_that_cannot_be_uploaded_is_tried_again_or_told(
+    fault: dict[str, Any],
+    hub: Hub,
+    space: Path,
+    here_in_process: Callable[..., int],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The library itself tries six times, and tells of it in words of its own."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    (space / "weights.bin").write_bytes(b"\0" + os.urandom(1000))
+    hub.fail("PUT", "/lfs/", **fault)
+    if fault["status"] == 403:
+        with pytest.raises(UserError, match=f"you may not commit to {ME}"):
+            here_in_process(space, ME, Settings("t4-small"))
+        assert len(hub.space(ME).commits) == 1
+    assert here_in_process(space, ME, Settings("t4-small")) == 0
+    assert hub.space(ME).files() == here(space)
+    assert len(hub.space(ME).commits) == 2
 
 
 def test_another_operation_that_never_ends_is_given_up(

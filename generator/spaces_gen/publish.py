@@ -16,6 +16,7 @@ from spaces_gen.hub.remote import RemoteSpace
 from spaces_gen.hub.show import as_price, as_sleep, print_plan
 
 SEND_SECONDS = 300  # for all requests until the commit is there, retries included
+SLOW_UPLINK = 1e6  # bytes in a second; large files have more time, by their size
 
 
 def run(request: Request, *, dry_run: bool, wait: bool, timeout: float, as_json: bool) -> int:
@@ -49,11 +50,13 @@ def run(request: Request, *, dry_run: bool, wait: bool, timeout: float, as_json:
         say(f"nothing changed: {plan.repo_id} is as it is here{trouble(plan.remote)}")
     elif request.pull_request:
         print_plan(console, plan)
+        hub.extend(plan.upload_bytes / SLOW_UPLINK)
         proposal = carry_out_as_pull_request(hub, plan, request.message)
         result |= {"pull_request": proposal.url}
         say(f"proposed: {proposal.url}")
     else:
         print_plan(console, plan)
+        hub.extend(plan.upload_bytes / SLOW_UPLINK)
         commit = carry_out(hub, plan, request.message)
         result |= {"commit": commit}
         address = f"{hub.endpoint}/spaces/{plan.repo_id}"

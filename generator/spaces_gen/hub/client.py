@@ -46,6 +46,8 @@ ASKING_ERRORS = (
     LocalTokenNotFoundError,
     OfflineModeIsEnabled,
     ValueError,  # what the library itself refuses, such as a card
+    RuntimeError,  # a large file that could not be uploaded
+    OSError,
 )
 
 
@@ -74,6 +76,11 @@ class Hub:
         """Set the deadline anew."""
         self._deadline = time.monotonic() + seconds
         self._seconds = seconds
+
+    def extend(self, seconds: float) -> None:
+        """Put off the deadline."""
+        self._deadline += seconds
+        self._seconds += seconds
 
     @property
     def endpoint(self) -> str:
@@ -105,7 +112,8 @@ class Hub:
         while True:
             try:
                 return call()
-            except ASKING_ERRORS as error:
+            except ASKING_ERRORS as raised:
+                error = underlying(raised)
                 wait = waiting_time(error, pause)
                 if wait is None:
                     raise explained(error, what, self.endpoint) from error
@@ -144,6 +152,13 @@ def check_busy(response: Any) -> None:
         response.read()
         if "another conflicting operation" in response.text:
             raise Passing("the Hub is creating something else for you")
+
+
+def underlying(error: Exception) -> Exception:
+    """What went wrong with a request behind the library's own words about a large file."""
+    cause = error.__cause__
+    hidden = isinstance(error, RuntimeError) and isinstance(cause, ASKING_ERRORS)
+    return cause if hidden and isinstance(cause, Exception) else error
 
 
 def waiting_time(error: Exception, pause: float) -> float | None:

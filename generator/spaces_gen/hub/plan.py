@@ -67,6 +67,11 @@ class Plan:
         return self.remote is None or bool(self.files or quiet)
 
     @property
+    def upload_bytes(self) -> int:
+        """Of all files that would be sent."""
+        return sum(self.local.files[path].size for path in (*self.files.added, *self.files.changed))
+
+    @property
     def empty(self) -> bool:
         """Whether there is nothing to do."""
         return self.remote is not None and not self.files and not self.settings
