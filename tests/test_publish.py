@@ -308,10 +308,21 @@ def test_a_git_clone_knows_what_it_was_cloned_from(hub: Hub, space: Path, comman
         ["update-ref", "refs/remotes/origin/main", "HEAD"],
     ):
         subprocess.run(["git", *arguments], cwd=space, check=True)
-    (space / "model.py").write_text((space / "model.py").read_text() + "\n# mine\n")
     hub.someone_commits(ME, {"app.py": b"print('theirs')\n"})
+    mine = (space / "app.py").read_bytes()
+    (space / "app.py").write_text("print('theirs')\n")
+    who = ["-c", "user.name=them", "-c", "user.email=them@example.com"]
+    for arguments in (
+        [*who, "commit", "-qam", "theirs"],
+        ["update-ref", "refs/remotes/origin/main", "HEAD"],
+        ["reset", "-q", "--hard", "HEAD~1"],
+    ):
+        subprocess.run(["git", *arguments], cwd=space, check=True)
+    assert (space / "app.py").read_bytes() == mine, "theirs is fetched, but not pulled"
+    (space / "model.py").write_text((space / "model.py").read_text() + "\n# mine\n")
     assert "app.py" in command.refused("publish", str(space), "--repo-id", ME)
-    (space / "app.py").write_text("print('theirs')\n")  # as after a pull
+    for arguments in (["stash"], ["merge", "--ff-only", "origin/main"], ["stash", "pop"]):
+        subprocess.run(["git", *who, *arguments], cwd=space, check=True)
     command.well("publish", str(space), "--repo-id", ME)
     assert on_hub(hub) == here(space)
     assert len(there.commits) == 4

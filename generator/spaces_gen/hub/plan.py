@@ -50,7 +50,6 @@ class Plan:
     """
 
     repo_id: str
-    account: Account
     local: LocalSpace
     remote: RemoteSpace | None
     parent: str
@@ -120,7 +119,6 @@ def make_plan(hub: Hub, request: Request, say: Callable[[str], None]) -> Plan:
             wanted = replace(wanted, sleep_time=settings.sleep_time.new)
     return Plan(
         repo_id,
-        account,
         local,
         remote,
         parent,

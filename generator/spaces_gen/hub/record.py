@@ -94,12 +94,15 @@ def fingerprint(value: str, salt: str) -> str:
 
 
 def cloned(folder: Path, endpoint: str, repo_id: str) -> Record | None:
-    """The state of the Space that a git clone of it last saw; None where it is no clone."""
+    """The state of the Space that a git clone of it is based on; None where it is no clone.
+
+    What was only fetched is not in the files yet, and would be overwritten if it counted.
+    """
     address = re.compile(rf"{re.escape(endpoint)}/spaces/{re.escape(repo_id)}(\.git)?/?")
     for line in git(folder, "remote", "--verbose").splitlines():
         name, url, *_ = line.split()
         plain = re.sub(r"^(https?://)[^/@]*@", r"\1", url)
-        commit = git(folder, "rev-parse", "--verify", "--quiet", f"refs/remotes/{name}/main")
+        commit = git(folder, "merge-base", "HEAD", f"refs/remotes/{name}/main")
         if address.fullmatch(plain) and commit:
             listed = git(folder, "ls-tree", "-r", "-z", "--full-tree", commit).split("\0")
             entries = [entry.split("\t", 1) for entry in listed if entry]
