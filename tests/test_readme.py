@@ -54,7 +54,7 @@ def test_all_other_commands_run_in_order(
     }
     logged_in = {**environment, **Command(hub, tmp_path).access}
     for command in COMMANDS[2:]:
-        publishes = command.startswith("spaces-gen publish ")
+        publishes = "publish" in command
         done = subprocess.run(
             shlex.split(command), cwd=tmp_path, env=logged_in if publishes else environment,
             stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
@@ -63,7 +63,7 @@ def test_all_other_commands_run_in_order(
         assert not (command.endswith("--dry-run") and hub.writes)
     published = hub.space("me/my-chat")
     assert published.files() == here(tmp_path / "my-chat")
-    assert (published.stage, published.requested_hardware) == ("RUNNING", "t4-small")
+    assert (published.stage, published.requested_hardware) == ("RUNNING", "a10g-small")
     for made in ("my-space", "my-chat"):
         assert (tmp_path / made / "app.py").is_file()
     assert shutil.which("spaces-gen", path=environment["PATH"])
