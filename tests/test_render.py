@@ -8,12 +8,12 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
 from space_checks import check
+from upgrading import fresh
 
 from spaces_gen.estimate import ESTIMATES, bounds, tuning_values
 from spaces_gen.render import render
@@ -32,16 +32,9 @@ def tree(folder: Path) -> Tree:
 
 
 @pytest.fixture(scope="module")
-def trees(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Tree]:
-    """Renders a model type for a tier, once."""
-
-    @cache
-    def get(model_type: str, hardware: str) -> Tree:
-        folder = tmp_path_factory.mktemp("tree") / "space"
-        render({"model_type": model_type, "hardware": hardware}, folder)
-        return tree(folder)
-
-    return get
+def trees() -> Callable[[str, str], Tree]:
+    """Renders a model type for a tier, once for all tests."""
+    return lambda model_type, hardware: fresh(model_type=model_type, hardware=hardware)
 
 
 @pytest.fixture(params=MODEL_TYPES.values(), ids=lambda row: row.key)

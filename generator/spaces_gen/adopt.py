@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -19,10 +20,10 @@ from spaces_gen.tables import load_model_types, load_tiers
 from spaces_gen.upgrading.change import content, rendered
 from spaces_gen.upgrading.files import File, Files, Folder
 from spaces_gen.upgrading.merge import equal_text
-from spaces_gen.upgrading.recorded import ANSWERS, public_source
+from spaces_gen.upgrading.recorded import ANSWERS, is_address, normal, public_source
 from spaces_gen.upgrading.swap import recover, swap
 from spaces_gen.upgrading.values import OF_A_MACHINE, assignments, rows_by_flavor, statements
-from spaces_gen.upgrading.versions import own_version, released, template_at
+from spaces_gen.upgrading.versions import Template, own_version, released, template_at
 
 CARD_KEYS = {
     "title": "title",
@@ -35,6 +36,7 @@ CARD_KEYS = {
     "suggested_hardware": "hardware",
 }
 TUNING_NAMES = {"MODEL_ID": "model_id", "TIER": "hardware", "CACHE_EXAMPLES": "examples_cache"}
+SOURCE_LINE = re.compile(r"^_src_path: (\S+)$", re.MULTILINE)
 VERSIONS = 10  # released ones that are tried, the newest first
 
 
@@ -82,17 +84,28 @@ def find_origin(mine: Files, space: str) -> Origin:
         UserError: nothing that this template gives is like it.
     """
     tuning = content(mine, "tuning.py") or b""
-    answers = {**from_card(content(mine, "README.md") or b""), **from_tuning(tuning)}
-    answers |= from_answers(content(mine, ANSWERS) or b"")
+    damaged = content(mine, ANSWERS) or b""
+    # what the files say counts more than what is left of a damaged file
+    answers = {
+        **from_answers(damaged),
+        **from_card(content(mine, "README.md") or b""),
+        **from_tuning(tuning),
+    }
+    source = source_in(damaged)
     candidates = [answers["model_type"]] if "model_type" in answers else list(load_model_types())
     best: Origin | None = None
-    for version in versions():
-        for model_type in candidates:
-            tried = with_size({**answers, "model_type": model_type}, tuning)
-            tried |= from_rows(tried, tuning)
-            found = attempt(mine, tried, version)
-            if found and (best is None or found.equal > best.equal):
-                best = found
+    for version in versions(source):
+        with ExitStack() as stack:
+            try:
+                template = stack.enter_context(template_at(source, version))
+            except UserError:
+                continue
+            for model_type in candidates:
+                tried = with_size({**answers, "model_type": model_type}, tuning)
+                tried |= from_rows(tried, tuning)
+                found = attempt(mine, tried, template)
+                if found and (best is None or found.equal > best.equal):
+                    best = found
         if best and best.equal == best.files:
             break
     if best is None or 2 * best.equal < best.files:
@@ -103,25 +116,24 @@ def find_origin(mine: Files, space: str) -> Origin:
     return best
 
 
-def versions() -> list[str | None]:
+def versions(source: str) -> list[str | None]:
     """Those to try: the one of this package, then the released ones, the newest first."""
-    others = [tag for tag in released(public_source()) if tag != own_version()][:VERSIONS]
-    return [own_version(), *others]
+    own = [own_version()] if normal(source) == public_source() else []
+    others = [tag for tag in released(source) if tag not in own][:VERSIONS]
+    return [*own, *others]
 
 
-def attempt(mine: Files, answers: Mapping[str, Any], version: str | None) -> Origin | None:
+def attempt(mine: Files, answers: Mapping[str, Any], template: Template) -> Origin | None:
     """What a version gives for some answers, compared with a Space; None where it gives nothing."""
-    with ExitStack() as stack:
-        try:
-            template = stack.enter_context(template_at(public_source(), version))
-            files = rendered(template, answers)
-        except UserError:
-            return None
+    try:
+        files = rendered(template, answers)
+    except UserError:
+        return None
     written: dict[str, Any] = yaml.safe_load(files[ANSWERS].data)
     kept = {key: value for key, value in written.items() if not key.startswith("_")}
     others = [path for path in files if path != ANSWERS]
     equal = sum(is_equal(mine.read(path), files[path]) for path in others)
-    return Origin(kept, version, files[ANSWERS].data, equal, len(others))
+    return Origin(kept, template.version, files[ANSWERS].data, equal, len(others))
 
 
 def is_equal(here: File | None, generated: File) -> bool:
@@ -168,6 +180,12 @@ def from_rows(answers: Mapping[str, Any], tuning: bytes) -> dict[str, Any]:
     return {"measured": {answers["model_id"]: rows}} if rows and "model_id" in answers else {}
 
 
+def source_in(damaged: bytes) -> str:
+    """The address of the template that a damaged answers file still names, or the public one."""
+    named = SOURCE_LINE.search(damaged.decode("utf-8", "replace"))
+    return named[1] if named and is_address(named[1]) else public_source()
+
+
 def from_answers(damaged: bytes) -> dict[str, Any]:
     """What can still be read of a damaged answers file; the hardware is what the files say."""
     found: dict[str, Any] = {}
@@ -188,13 +206,16 @@ def from_answers(damaged: bytes) -> dict[str, Any]:
 def with_size(answers: dict[str, Any], tuning: bytes) -> dict[str, Any]:
     """The answers with the size of the model, by the rows of tuning.py that it gives."""
     model_type = load_model_types()[answers["model_type"]]
-    if "model_parameters" in answers:
-        return answers
-    if answers.get("model_id", model_type.model_id) == model_type.model_id:
-        return {**answers, "model_parameters": model_type.parameters}
+    known = answers.get("model_parameters")
     rows = rows_by_flavor(tuning)
+    if not isinstance(known, int) and (
+        not rows or answers.get("model_id", model_type.model_id) == model_type.model_id
+    ):
+        known = model_type.parameters
+    if not rows:
+        return {**answers, "model_parameters": known}
     steps = json.loads((ESTIMATES / f"{model_type.key}.json").read_text(encoding="utf-8"))
-    bounds = sorted({step["up_to"] for of_tier in steps.values() for step in of_tier})
+    sizes = sorted({step["up_to"] for of_tier in steps.values() for step in of_tier})
 
     def agreement(size: int) -> int:
         """How many tiers have the row that this size gives, or none where it does not fit."""
@@ -208,4 +229,7 @@ def with_size(answers: dict[str, Any], tuning: bytes) -> dict[str, Any]:
                 count += all(row.get(key) == expected[key] for key in expected if key != "up_to")
         return count
 
-    return {**answers, "model_parameters": max(bounds, key=agreement)} if bounds else answers
+    likely = max(sizes, key=agreement)
+    if isinstance(known, int) and agreement(known) >= agreement(likely):
+        likely = known  # any size between two bounds gives the same rows
+    return {**answers, "model_parameters": likely}

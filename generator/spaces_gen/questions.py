@@ -49,6 +49,22 @@ def check_choice(question: str, answers: Mapping[str, Any], allowed: list[str]) 
         )
 
 
+def check_kinds(answers: Mapping[str, Any]) -> None:
+    """Refuse an answer of another kind than is asked for, which Copier would not name.
+
+    Raises:
+        UserError: with the question.
+    """
+    for key, value in answers.items():
+        kind = questions().get(key, {}).get("type")
+        if kind == "int" and not str(value).strip().lstrip("-").isdecimal():
+            raise UserError(f"{key}: {value!r} is no whole number")
+        if kind == "str" and not isinstance(value, str | int | float):
+            raise UserError(f"{key}: {value!r} is no text")
+    if not isinstance(answers.get("measured", {}), Mapping):
+        raise UserError("measured: the values are damaged; take the answer out, or measure again")
+
+
 def explain(error: Exception) -> UserError:
     """Copier's complaint about an answer as one line: question, value, what is allowed."""
     text = str(error)

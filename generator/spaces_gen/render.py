@@ -12,7 +12,8 @@ from typing import Any
 from spaces_gen import __version__
 from spaces_gen.bundle import staged_template
 from spaces_gen.errors import UserError
-from spaces_gen.questions import explain
+from spaces_gen.git import is_of_a_hook
+from spaces_gen.questions import check_kinds, explain
 
 # What a Space that was just created on the Hub holds before anything is put into it.
 OF_AN_EMPTY_SPACE = {".git", ".gitattributes", "README.md"}
@@ -99,8 +100,9 @@ def render_template(
     Raises:
         UserError: an answer is not allowed.
     """
-    for name in [name for name in os.environ if name.startswith("GIT_")]:
-        del os.environ[name]  # inherited from a git hook, they would point to its repository
+    for name in [name for name in os.environ if is_of_a_hook(name)]:
+        del os.environ[name]  # they would point to the repository of the git hook
+    check_kinds(answers)
     import copier
     import jinja2
 

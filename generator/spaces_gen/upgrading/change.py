@@ -30,7 +30,6 @@ from spaces_gen.upgrading.versions import (
 
 EXAMPLES = "examples/"
 TIER_LINE = re.compile(r'^TIER = "([\w-]+)"', re.MULTILINE)
-CARD_LINE = re.compile(r"^suggested_hardware: ([\w-]+)", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -73,8 +72,7 @@ def make_change(space: str, mine: Files, wish: Wish, say: Callable[[str], None])
     Raises:
         UserError: it is not possible; with what would be.
     """
-    recorded = parse(content(mine, ANSWERS), space)
-    recorded = corrected(recorded, mine, say)
+    recorded = parse(answers_file(mine), space)
     check_choice("hardware", wish.answers, list(load_tiers()))
     check_choice("model_type", wish.answers, list(load_model_types()))
     wanted = {**recorded.answers, **with_parameters(wish.answers)}
@@ -92,11 +90,24 @@ def make_change(space: str, mine: Files, wish: Wish, say: Callable[[str], None])
             check_known(version, old, recorded)
             new = stack.enter_context(template_at(recorded.source, version))
         base = rendered(old, recorded.answers, f"the answers of {space} are not valid: ")
+        recorded, base = corrected(recorded, base, old, mine, say)
         theirs = rendered(new, wanted)
     if recorded.answers.get("model_type") == wanted.get("model_type"):
         theirs = with_examples_of(base, theirs)
     after = parse(theirs[ANSWERS].data, space)
     return Change(recorded, after, base, theirs, merge(base, theirs, mine))
+
+
+def answers_file(mine: Files) -> bytes | None:
+    """The content of a Space's answers file; None where there is none.
+
+    Raises:
+        UserError: it is no regular file.
+    """
+    file = mine.read(ANSWERS)
+    if file is not None and file.odd:
+        raise UserError(f"{ANSWERS} {file.odd}; put a copy of the file itself in its place")
+    return None if file is None else file.data
 
 
 def content(mine: Files, path: str) -> bytes | None:
@@ -105,21 +116,38 @@ def content(mine: Files, path: str) -> bytes | None:
     return None if file is None or file.odd else file.data
 
 
-def corrected(recorded: Recorded, mine: Files, say: Callable[[str], None]) -> Recorded:
-    """The answers with the hardware that the files are of, where somebody edited the answers alone.
+def corrected(
+    recorded: Recorded,
+    base: dict[str, File],
+    template: Template,
+    mine: Files,
+    say: Callable[[str], None],
+) -> tuple[Recorded, dict[str, File]]:
+    """The answers and files of the hardware that the Space is of, where only the answers differ.
 
-    Otherwise the lines of the tier would look like edits, and clash.
+    Somebody edited them by hand then; the lines of the tier would look like edits, and clash. Where
+    the files do not agree with each other, they were edited, and the answers count.
     """
     tuning = TIER_LINE.search((content(mine, "tuning.py") or b"").decode("utf-8", "replace"))
-    card = CARD_LINE.search((content(mine, "README.md") or b"").decode("utf-8", "replace"))
-    said = recorded.answers.get("hardware")
-    if not tuning or not card or tuning[1] != card[1] or tuning[1] == said:
-        return recorded
-    if tuning[1] not in load_tiers():
-        return recorded
-    say(f"{ANSWERS} says {said}, but the files are of {tuning[1]}: taken as that")
-    answers = {**recorded.answers, "hardware": tuning[1]}
-    return Recorded(answers, recorded.source, recorded.version)
+    tier, said = tuning[1] if tuning else None, recorded.answers.get("hardware")
+    if tier is None or tier == said or tier not in load_tiers():
+        return recorded, base
+    answers = {**recorded.answers, "hardware": tier}
+    try:
+        other = rendered(template, answers)
+    except UserError:
+        return recorded, base
+    differing = [path for path in other if path != ANSWERS and other[path] != base.get(path)]
+    if not all(is_of(content(mine, path), other[path], base[path]) for path in differing):
+        return recorded, base
+    say(f"{ANSWERS} says {said}, but the files are of {tier}: taken as that")
+    return Recorded(answers, recorded.source, recorded.version), other
+
+
+def is_of(here: bytes | None, one: File, other: File) -> bool:
+    """Whether a file has the lines in which one render differs from another, and none of those."""
+    lines = [set(data.splitlines()) for data in (here or b"", one.data, other.data)]
+    return lines[1] - lines[2] <= lines[0] and not (lines[2] - lines[1]) & lines[0]
 
 
 def with_parameters(answers: Mapping[str, Any]) -> dict[str, Any]:

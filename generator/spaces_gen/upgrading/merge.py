@@ -10,6 +10,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from difflib import SequenceMatcher
 from pathlib import Path
 
 from spaces_gen.errors import UserError
@@ -18,7 +19,8 @@ from spaces_gen.upgrading.files import File, Files, Tree
 from spaces_gen.upgrading.recorded import ANSWERS
 
 YOURS, NOW = "yours", "generated now"
-MARKS = ("<<<<<<<", "=======", ">>>>>>>")
+MARKS = (("<", f" {YOURS}"), ("=", ""), (">", f" {NOW}"))
+MARKER_SIZE = 7  # git's own
 GIT_FAILED = 128  # below it the exit code is the number of conflicts
 
 
@@ -129,7 +131,11 @@ def merge_content(path: str, before: bytes, now: bytes, here: bytes, result: Mer
                 result.written[path] = merged
             return
     marked, _ = merge_text(here, *tries[0])
-    result.clashes.append(Clash(path, hunks_in(marked), marked=marked))
+    # in markers longer than any line of the files, for a line of theirs is none
+    width = max(len(line) for side in (before, now, here) for line in side.split(b"\n")) + 1
+    apart, _ = merge_text(here, *tries[0], marker_size=max(width, MARKER_SIZE))
+    hunks = hunks_in(apart, max(width, MARKER_SIZE), here)
+    result.clashes.append(Clash(path, hunks, marked=marked))
 
 
 def equal_text(one: bytes, other: bytes) -> bool:
@@ -154,7 +160,9 @@ def endings(here: bytes) -> list[Callable[[bytes], bytes]]:
     return [as_crlf, as_is] if 2 * windows > here.count(b"\n") else [as_is, as_crlf]
 
 
-def merge_text(here: bytes, before: bytes, now: bytes) -> tuple[bytes, int]:
+def merge_text(
+    here: bytes, before: bytes, now: bytes, marker_size: int = MARKER_SIZE
+) -> tuple[bytes, int]:
     """Merge one text; returns it and the number of conflicts, which stand in it between markers.
 
     Raises:
@@ -165,7 +173,8 @@ def merge_text(here: bytes, before: bytes, now: bytes) -> tuple[bytes, int]:
         for name, data in (("mine", here), ("base", before), ("theirs", now)):
             (folder / name).write_bytes(data)
         labels = ("-L", YOURS, "-L", "generated before", "-L", NOW)
-        command = ("merge-file", "-p", "-q", *labels, "mine", "base", "theirs")
+        size = f"--marker-size={marker_size}"
+        command = ("merge-file", "-p", "-q", size, *labels, "mine", "base", "theirs")
         try:
             done = run_git(*command, cwd=folder, own_settings=False)
         except OSError as error:
@@ -176,24 +185,48 @@ def merge_text(here: bytes, before: bytes, now: bytes) -> tuple[bytes, int]:
     return done.stdout, done.returncode
 
 
-def hunks_in(marked: bytes) -> tuple[Hunk, ...]:
-    """The conflicts between the markers of a merged text."""
-    found: list[Hunk] = []
-    sides: tuple[list[str], list[str]] = ([], [])
-    number = start = 1  # of the line in the owner's file
+def hunks_in(marked: bytes, size: int, here: bytes) -> tuple[Hunk, ...]:
+    """The conflicts between the markers of a merged text.
+
+    Args:
+        size: of the markers, in characters.
+        here: the owner's file, in which their lines are looked for.
+    """
+    begin, middle, end = (f"{one * size}{name}" for one, name in MARKS)
+    found: list[tuple[int, list[str], list[str]]] = []
+    view: list[str] = []  # what would be there if the owner's side were chosen
     inside: int | None = None  # which side
-    for line in marked.decode("utf-8", "replace").split("\n"):
-        text = line.rstrip("\r")
-        if inside is None and text == f"{MARKS[0]} {YOURS}":
-            inside, sides, start = 0, ([], []), number
-        elif inside == 0 and text == MARKS[1]:
+    for line in lines_of(marked):
+        if inside is None and line == begin:
+            inside = 0
+            found.append((len(view), [], []))
+        elif inside == 0 and line == middle:
             inside = 1
-        elif inside == 1 and text == f"{MARKS[2]} {NOW}":
+        elif inside == 1 and line == end:
             inside = None
-            found.append(Hunk(start, tuple(sides[0]), tuple(sides[1])))
+        elif inside is not None:
+            (found[-1][2] if inside else found[-1][1]).append(line)
+            view += [line] if inside == 0 else []
         else:
-            if inside is not None:
-                sides[inside].append(text)
-            if inside != 1:
-                number += 1
-    return tuple(found)
+            view.append(line)
+    place = places(view, lines_of(here))
+    return tuple(Hunk(place[at] + 1, tuple(mine), tuple(theirs)) for at, mine, theirs in found)
+
+
+def lines_of(text: bytes) -> list[str]:
+    """The lines of a text, without their ends."""
+    return [line.rstrip("\r") for line in text.decode("utf-8", "replace").split("\n")]
+
+
+def places(view: list[str], lines: list[str]) -> list[int]:
+    """For each line of a merged text the place in the owner's file, or of what follows there."""
+    place = [len(lines) - 1] * (len(view) + 1)
+    blocks = SequenceMatcher(None, view, lines, autojunk=False).get_matching_blocks()
+    done = 0
+    for in_view, in_lines, count in blocks:
+        for at in range(done, min(in_view, len(view))):
+            place[at] = min(in_lines, len(lines) - 1)
+        for step in range(count):
+            place[in_view + step] = in_lines + step
+        done = in_view + count
+    return place

@@ -15,6 +15,7 @@ from spaces_gen.errors import UserError
 
 ANSWERS = ".copier-answers.yml"
 SOURCE = re.compile(r"(?:(?:https?|ssh|git)://|git@)[A-Za-z0-9][^\s\x00-\x1f]*")
+SHORT = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]*")
 
 
@@ -23,7 +24,7 @@ class Recorded:
     """The answers, and where the template is from.
 
     Attributes:
-        source: address of the template's repository.
+        source: address of the template's repository, in whatever spelling.
         version: a tag or a commit of it; None where the Space does not say.
     """
 
@@ -51,21 +52,32 @@ def parse(content: bytes | None, space: str) -> Recorded:
     if not isinstance(read, dict) or not isinstance(read.get("model_type"), str):
         raise UserError(f"{ANSWERS} is damaged (it names no model_type); {hint}")
     answers = {key: value for key, value in read.items() if not str(key).startswith("_")}
-    source = normal(str(read.get("_src_path") or public_source()))
+    source = str(read.get("_src_path") or public_source())
     version = read.get("_commit")
-    if not SOURCE.fullmatch(source) or ".." in source:
+    if not is_address(source):
         raise UserError(f"{ANSWERS} is damaged (_src_path is no address of a repository); {hint}")
     if version is not None and not VERSION.fullmatch(str(version)):
         raise UserError(f"{ANSWERS} is damaged (_commit is no version); {hint}")
     return Recorded(answers, source, None if version is None else str(version))
 
 
+def is_address(source: str) -> bool:
+    """Whether it is the address of a repository elsewhere, and nothing that git would run."""
+    return bool(SOURCE.fullmatch(repository(source))) and ".." not in source
+
+
+def repository(source: str) -> str:
+    """The address as git takes it, by Copier's rules for short ones."""
+    for short, host in SHORT.items():
+        source = source.replace(short, host, 1) if source.startswith(short) else source
+    source = source.removeprefix("git+")
+    bare = source.startswith(tuple(SHORT.values())) and not source.endswith(".git")
+    return f"{source.rstrip('/')}.git" if bare else source
+
+
 def normal(source: str) -> str:
-    """One spelling for all addresses of a repository."""
-    for short, host in (("gh:", "https://github.com/"), ("gl:", "https://gitlab.com/")):
-        if source.startswith(short):
-            source = host + source[len(short) :]
-    return source.removeprefix("git+").rstrip("/").removesuffix(".git")
+    """One spelling for all addresses of a repository, to compare them."""
+    return repository(source).rstrip("/").removesuffix(".git")
 
 
 @cache

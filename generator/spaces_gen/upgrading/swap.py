@@ -20,7 +20,7 @@ from spaces_gen.check import space_checks
 from spaces_gen.errors import UserError
 
 NOTE = "note.json"
-NEW, OLD = "new", "old"
+NEW, OLD, BACK = "new", "old", "back"
 
 
 def undo_folder(root: Path) -> Path:
@@ -45,9 +45,13 @@ def swap(
     """
     deleted = list(deleted)
     paths = [*written, *deleted]
+    if not paths:
+        return
     with locked(root):
-        recover(root)
+        put_back(root)
         work = undo_folder(root)
+        if work.is_symlink():
+            raise UserError(f"{work.name} is a link here; delete it, then run the command again")
         try:
             check_writable(root, paths)
             prepare(root, work, written, deleted)
@@ -59,13 +63,13 @@ def swap(
                 (root / path).unlink()
             (work / NOTE).unlink()  # from here on it is done
         except OSError as error:
-            recover(root)
+            put_back(root)
             name = Path(error.filename or "").name
             raise UserError(
                 f"{name or 'a file'} could not be written ({error.strerror}); nothing was changed"
             ) from error
         except BaseException:
-            recover(root)
+            put_back(root)
             raise
         for path in deleted:
             remove_empty(root, (root / path).parent)
@@ -113,8 +117,16 @@ def recover(root: Path) -> bool:
     """Undo a change that was not finished; returns whether there was one.
 
     Raises:
-        UserError: the old files cannot be put back.
+        UserError: the old files cannot be put back, or somebody is at it.
     """
+    if not undo_folder(root).is_dir():
+        return False
+    with locked(root):
+        return put_back(root)
+
+
+def put_back(root: Path) -> bool:
+    """The same, for whoever has the lock."""
     work = undo_folder(root)
     if work.is_symlink() or not work.is_dir():
         return False
@@ -127,12 +139,14 @@ def recover(root: Path) -> bool:
         for path in noted["replaced"]:
             target = inside(root, path)
             target.parent.mkdir(parents=True, exist_ok=True)
-            part = target.with_name(f"{target.name}.part")
-            shutil.copy2(work / OLD / path, part)
+            # the old file itself stays until all are back
+            part = inside(work, BACK)
+            shutil.copy2(inside(work, f"{OLD}/{path}"), part)
             os.replace(part, target)
         for path in noted["created"]:
             target = inside(root, path)
-            target.unlink(missing_ok=True)
+            with contextlib.suppress(NotADirectoryError):  # there never was such a folder
+                target.unlink(missing_ok=True)
             remove_empty(root, target.parent)
         note.unlink()
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -144,11 +158,17 @@ def recover(root: Path) -> bool:
     return True
 
 
-def inside(root: Path, path: str) -> Path:
-    """A path of the note, which must not lead out of the folder."""
-    target = root / path
-    if not target.resolve().is_relative_to(root.resolve()):
-        raise ValueError(f"{path} leads out of the folder")
+def inside(folder: Path, path: str) -> Path:
+    """A path in a folder; whoever wrote the note, no link on the way leads elsewhere.
+
+    Raises:
+        ValueError: one does.
+    """
+    target = folder / path
+    whole = folder.resolve()
+    straight = target.parent.resolve() == (whole / path).parent
+    if target.is_symlink() or not straight or not target.resolve().is_relative_to(whole):
+        raise ValueError(f"{path} leads elsewhere")
     return target
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from spaces_gen.bundle import bundle_root, staged_template
 from spaces_gen.errors import UserError
 from spaces_gen.git import CLONE_SECONDS, run_git
 from spaces_gen.render import provenance
-from spaces_gen.upgrading.recorded import Recorded, public_source
+from spaces_gen.upgrading.recorded import Recorded, normal, public_source, repository
 
 
 @dataclass(frozen=True)
@@ -54,19 +55,19 @@ def template_of(recorded: Recorded, say: Callable[[str], None]) -> Iterator[Temp
     Raises:
         UserError: it cannot be had, and is newer than this package.
     """
-    try:
-        with template_at(recorded.source, recorded.version) as template:
-            yield template
-            return
-    except Missing as missing:
-        if is_newer(recorded.version, __version__):
-            raise UserError(
-                f"this Space was made with {recorded.version}, newer than this spaces-gen "
-                f"({__version__}), and {missing}; run pip install --upgrade spaces-gen"
-            ) from missing
-        say(f"{missing}; the template of this spaces-gen ({__version__}) stands in for it")
-    with staged_template() as folder:
-        yield Template(folder, recorded.source, recorded.version, exact=False)
+    with ExitStack() as stack:
+        try:
+            template = stack.enter_context(template_at(recorded.source, recorded.version))
+        except Missing as missing:
+            if is_newer(recorded.version, __version__):
+                raise UserError(
+                    f"this Space was made with {recorded.version}, newer than this spaces-gen "
+                    f"({__version__}), and {missing}; run pip install --upgrade spaces-gen"
+                ) from missing
+            say(f"{missing}; the template of this spaces-gen ({__version__}) stands in for it")
+            folder = stack.enter_context(staged_template())
+            template = Template(folder, recorded.source, recorded.version, exact=False)
+        yield template
 
 
 class Missing(UserError):
@@ -80,16 +81,17 @@ def template_at(source: str, version: str | None) -> Iterator[Template]:
     Raises:
         Missing: it is in none of them.
     """
-    if version is None or (version == own_version() and source == public_source()):
+    ours = normal(source) == public_source()
+    if version is None or (version == own_version() and ours):
         with staged_template() as folder:
             yield Template(folder, source, version)
         return
     with tempfile.TemporaryDirectory(prefix="spaces-gen-") as temporary:
         folder = Path(temporary) / "template"
         here = bundle_root()
-        own = source == public_source() and (here / ".git").exists()
+        own = ours and (here / ".git").exists()
         if not own or check_out(str(here), version, folder) is not None:
-            reason = check_out(f"{source}.git", version, folder)
+            reason = check_out(repository(source), version, folder)
             if reason is not None:
                 raise Missing(f"{version} of the template cannot be had ({reason})")
         yield Template(folder, source, version)
@@ -97,7 +99,8 @@ def template_at(source: str, version: str | None) -> Iterator[Template]:
 
 def check_out(repository: str, version: str, folder: Path) -> str | None:
     """Put a version of a repository into `folder`; returns why it failed."""
-    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # of a try before
+    folder.mkdir()
     for arguments in (
         ["clone", "--quiet", "--no-checkout", "--", repository, "."],
         ["checkout", "--quiet", "--detach", version, "--"],
@@ -105,6 +108,7 @@ def check_out(repository: str, version: str, folder: Path) -> str | None:
         reason = failure(folder, *arguments)
         if reason is not None:
             return reason
+    shutil.rmtree(folder / ".git")  # Copier would take the newest tag, not what lies there
     return None
 
 
@@ -124,13 +128,15 @@ def released(source: str) -> list[str]:
     """All released versions of a template, the newest first; that of this package is one."""
     with tempfile.TemporaryDirectory(prefix="spaces-gen-") as folder:
         try:
-            done = run_git("ls-remote", "--tags", "--refs", "--", f"{source}.git", cwd=Path(folder))
+            done = run_git(
+                "ls-remote", "--tags", "--refs", "--", repository(source), cwd=Path(folder)
+            )
             lines = done.stdout.decode("utf-8", "replace").splitlines()
         except (OSError, subprocess.TimeoutExpired):
             lines = []
     tags = {line.split("refs/tags/", 1)[1] for line in lines if "refs/tags/" in line}
     own = own_version()
-    if own and source == public_source():
+    if own and normal(source) == public_source():
         tags.add(own)
     known = {tag: version for tag in tags if (version := parsed(tag)) and not version.is_prerelease}
     return sorted(known, key=lambda tag: known[tag], reverse=True)
