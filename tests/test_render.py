@@ -16,7 +16,6 @@ from space_checks import check
 from upgrading import fresh
 
 from spaces_gen.estimate import ESTIMATES, bounds, tuning_values
-from spaces_gen.render import render
 from spaces_gen.tables import ModelType, Tier, load_model_types, load_tiers
 
 MODEL_TYPES = load_model_types()
