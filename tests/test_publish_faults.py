@@ -308,6 +308,20 @@ def test_a_hub_that_never_answers_is_given_up(hub: Hub, space: Path, tmp_path: P
     assert f"could not read {ME} within 4 s" in done.stderr
 
 
+def test_a_store_of_large_files_that_is_not_there_ends_it_in_one_line(
+    hub: Hub, space: Path, command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(hub.cas), "url", "http://127.0.0.1:9")
+    (space / "weights.bin").write_bytes(b"\0\1" * 6_000_000)
+    arguments = ("publish", str(space), "--repo-id", ME, "--no-wait")
+    error = command.refused(*arguments, HF_XET_CLIENT_RETRY_MAX_DURATION="3s")
+    assert "could not commit" in error
+    assert len(hub.space(ME).commits) == 1
+    monkeypatch.undo()
+    command.well(*arguments)
+    assert hub.space(ME).files() == here(space)
+
+
 def test_ctrl_c_at_any_request_leaves_all_or_nothing(
     hub: Hub, rendered: Callable[..., Path], tmp_path: Path, command: Command
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import re
 import time
@@ -26,6 +27,7 @@ Result = TypeVar("Result")
 ANSWER_SECONDS = 120  # a commit of many files takes the Hub a while
 LIMITS = {"connect": 15, "read": ANSWER_SECONDS, "write": ANSWER_SECONDS, "pool": ANSWER_SECONDS}
 SHORTEST_SECONDS = 1.0  # that a request may take, however near the deadline is
+XET_RETRY_SECONDS = 60
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 30.0
 PASSING = {408, 425, 429, 500, 502, 503, 504}  # answers that may be others in a moment
 LOG_IN = "log in with `hf auth login`, or set HF_TOKEN"
@@ -66,6 +68,8 @@ class Hub:
         retrying: Callable[[str], None] = lambda _: None,
         endpoint: str | None = None,
     ) -> None:
+        # the uploader of large files knows nothing of the deadline
+        os.environ.setdefault("HF_XET_CLIENT_RETRY_MAX_DURATION", f"{XET_RETRY_SECONDS}s")
         hub_logging.set_verbosity_error()  # type: ignore[no-untyped-call]  # what matters of it is said in our own words
         set_client_factory(self._client)
         self.api = HfApi(endpoint=endpoint)
