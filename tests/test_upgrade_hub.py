@@ -189,7 +189,7 @@ def test_a_fault_at_any_request_leaves_one_commit_or_none(
         client = Client(60)
         upgrade_on_hub(client, name, wish, pull_request=False, dry_run=False, console=console)
 
-    for number, when in zip(itertools.count(1), itertools.cycle(("after", "before", "after"))):
+    for number, when in zip(itertools.count(1, 2), itertools.cycle(("after", "before", "after"))):
         there = hub.add_space(f"me/n{number}", files)
         before = there.files()
         fault = hub.fail_nth(number, when=when, drop=when == "after")
