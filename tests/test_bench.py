@@ -199,7 +199,7 @@ def test_a_rendered_space_on_both_routes_with_its_own_counters(
 ) -> None:
     monkeypatch.setenv("MODEL_ID", str(tiny_model("image-classification")))
     space = rendered(model_type="image-classification")
-    demand = Demand(users=(8,), rates=(5.0,), seconds=2, warm_up=0.5)
+    demand = Demand(users=(8,), rates=(6.0,), seconds=1.2, warm_up=0.3)
     (found,) = measure([str(space)], demand, "t4-small", lambda _: None)
     assert [(one.route, one.closed) for one in found.rows] == [
         ("queue", True), ("queue", False), ("direct", True), ("direct", False),

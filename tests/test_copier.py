@@ -141,7 +141,7 @@ def test_copier_yml_uses_only_keys_that_copier_knows() -> None:
 TEXT = st.text(max_size=80) | st.text(alphabet="\"'\\{}[]<>&#:-|>%!`*_$@\n\t é🙂‮", max_size=60)
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(title=TEXT, description=TEXT, model=TEXT)
 def test_any_text_is_refused_in_one_line_or_quoted(
     title: str, description: str, model: str, tmp_path_factory: pytest.TempPathFactory

@@ -50,8 +50,8 @@ def swap(
     with locked(root):
         put_back(root)
         work = undo_folder(root)
-        if work.is_symlink():
-            raise UserError(f"{work.name} is a link here; delete it, then run the command again")
+        if work.is_symlink() or work.exists():  # nothing is written into what others made
+            raise UserError(f"{work.name} is in the way; delete it, then run the command again")
         try:
             check_writable(root, paths)
             prepare(root, work, written, deleted)
