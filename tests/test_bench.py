@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from spaces_gen.bench import Demand, opened
@@ -279,6 +281,20 @@ def test_what_is_wrong_is_said_in_one_line(arguments: list[str], code: int, word
     assert done.returncode == code, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
+def test_a_stopped_bench_leaves_no_space_running(how: signal.Signals, plain: Path) -> None:
+    arguments = [sys.executable, "-m", "spaces_gen", "bench", str(plain)]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    started: list[psutil.Process] = []
+    while not started and process.poll() is None:
+        started = psutil.Process(process.pid).children()
+    process.send_signal(how)
+    process.communicate(timeout=60)
+    assert started
+    assert process.returncode != 0
+    assert not started[0].is_running()
 
 
 def test_an_app_that_does_not_start_shows_why_and_leaves_nothing_running(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from spaces_gen.answers import ANSWERS
 from spaces_gen.errors import UserError
 from spaces_gen.estimate import ESTIMATES
 from spaces_gen.questions import questions
@@ -20,7 +21,7 @@ from spaces_gen.tables import load_model_types, load_tiers
 from spaces_gen.upgrading.change import content, rendered
 from spaces_gen.upgrading.files import File, Files, Folder
 from spaces_gen.upgrading.merge import equal_text
-from spaces_gen.upgrading.recorded import ANSWERS, is_address, normal, public_source
+from spaces_gen.upgrading.recorded import is_address, normal, public_source
 from spaces_gen.upgrading.swap import recover, swap
 from spaces_gen.upgrading.values import OF_A_MACHINE, assignments, rows_by_flavor, statements
 from spaces_gen.upgrading.versions import Template, own_version, released, template_at

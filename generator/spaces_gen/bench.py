@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -12,10 +11,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 from rich.console import Console
 
+from spaces_gen.answers import read_answers
 from spaces_gen.errors import UsageError, UserError
 from spaces_gen.load.endpoint import Endpoint, find_endpoint
 from spaces_gen.load.figures import Figures, as_data, counters, figures, highest_rate
@@ -25,7 +24,7 @@ from spaces_gen.load.served import Served, served
 from spaces_gen.load.show import plot, print_figures, print_ratios
 from spaces_gen.load.visitor import DirectVisitor, QueueVisitor
 from spaces_gen.tables import load_model_types, load_tiers
-from spaces_gen.upgrading.recorded import ANSWERS
+from spaces_gen.terminal import for_figures
 
 ROUTES: dict[str, Callable[[Any, Endpoint], Any]] = {
     "queue": QueueVisitor,
@@ -34,7 +33,6 @@ ROUTES: dict[str, Callable[[Any, Endpoint], Any]] = {
 SHARES = (0.3, 0.6, 0.8, 0.95)  # of the best closed loop: where arrivals at random are tried
 LOOK_SECONDS = 0.25  # between two looks at the memory
 DEFAULT_TARGET = 2.0
-FILE_WIDTH = 160  # of tables that go to a file
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ def opened(name: str, hardware: str | None, say: Callable[[str], None]) -> Itera
         yield Target(name, name.rstrip("/"), find_endpoint(name), None, price, DEFAULT_TARGET)
         return
     folder = Path(name)
-    answers = answers_in(folder)
+    answers = read_answers(folder)
     tier = tiers.get(hardware or str(answers.get("hardware")))
     model_type = types.get(str(answers.get("model_type")))
     say(f"starting {name}")
@@ -149,15 +147,6 @@ def opened(name: str, hardware: str | None, say: Callable[[str], None]) -> Itera
         price = tier.price_per_hour if tier else None
         target = model_type.estimate.p95_s if model_type else DEFAULT_TARGET
         yield Target(name, running.url, endpoint, running, price, target)
-
-
-def answers_in(folder: Path) -> dict[str, Any]:
-    """The answers of a Space; none where they cannot be read."""
-    try:
-        read = yaml.safe_load((folder / ANSWERS).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return {}
-    return read if isinstance(read, dict) else {}
 
 
 def source(target: Target, demand: Demand) -> Iterator[dict[str, Any]]:
@@ -259,8 +248,7 @@ def report(
     if as_json:
         print(json.dumps([as_json_result(one, p95) for one in results], indent=2))
         return
-    width = None if sys.stdout.isatty() else FILE_WIDTH
-    console = Console(highlight=False, soft_wrap=True, width=width)
+    console = for_figures()
     for result in results:
         console.print(result.target.name, markup=False, style="bold")
         print_figures(console, list(result.rows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import re
+import signal
 import sys
 import traceback
 from dataclasses import asdict
@@ -15,6 +15,8 @@ import typer
 
 from spaces_gen import __version__
 from spaces_gen.errors import UsageError, UserError
+from spaces_gen.names import is_on_hub
+from spaces_gen.names import repo_id as repo_id_of
 
 if TYPE_CHECKING:
     from spaces_gen.upgrading.change import Wish
@@ -31,10 +33,11 @@ HUB_SECONDS = 120  # for all that is asked of the Hub, retries included
 FOLLOW_SECONDS = 86400
 
 
-PUBLISH_SECONDS = 300
-HUB_PREFIX = "hf:"
+START_SECONDS = 1800  # for a Space to be built and to start
 
 _SPACE = typer.Argument(metavar="DEST", help="Folder of the Space, or hf:ns/name.")
+_HARDWARE = typer.Option(help="Flavor; see `spaces-gen tiers`.")
+_SLEEP = typer.Option(metavar="SECONDS", help="Idle time before it sleeps; -1: never.")
 _DATA = typer.Option("--data", metavar="KEY=VALUE", help="Any answer by its question.")
 _VERSION = typer.Option(metavar="VERSION", help="Of the template: latest, or such as v1.2.0.")
 _SECRET = typer.Option(
@@ -61,13 +64,6 @@ def _wish(hardware: str | None, data: list[str] | None, version: str | None) -> 
     if not answers and version is None:
         raise UsageError("say what is to change: --hardware, --data KEY=VALUE or --to-version")
     return Wish(answers, version)
-
-
-def _repo_id(text: str) -> str:
-    repo_id = text.removeprefix(HUB_PREFIX)
-    if not re.fullmatch(r"[\w.-]+/[\w.-]+", repo_id, re.ASCII):
-        raise UsageError(f"{text}: write a Space on the Hub as {HUB_PREFIX}namespace/name")
-    return repo_id
 
 
 def _numbers(text: str, option: str) -> list[float]:
@@ -117,7 +113,7 @@ def new(
         str | None, typer.Option(help="owner/name on the Hub, or a local folder.")
     ] = None,
     parameters: Annotated[int | None, typer.Option(help="Of the model, in millions.")] = None,
-    hardware: Annotated[str | None, typer.Option(help="Flavor; see `spaces-gen tiers`.")] = None,
+    hardware: Annotated[str | None, _HARDWARE] = None,
     title: Annotated[str | None, typer.Option(help="Name of the Space.")] = None,
     short_description: Annotated[str | None, typer.Option(help="At most 60 characters.")] = None,
     emoji: Annotated[str | None, typer.Option(help="One emoji for the card.")] = None,
@@ -199,9 +195,7 @@ def publish(
     hardware: Annotated[
         str | None, typer.Option(help="Flavor; by default that of the answers.")
     ] = None,
-    sleep_time: Annotated[
-        int | None, typer.Option(metavar="SECONDS", help="Idle time before it sleeps; -1: never.")
-    ] = None,
+    sleep_time: Annotated[int | None, _SLEEP] = None,
     private: Annotated[bool, typer.Option("--private", help="Only you see it.")] = False,
     protected: Annotated[
         bool, typer.Option("--protected", help="Everybody uses it, only you see its files.")
@@ -220,7 +214,7 @@ def publish(
     wait: Annotated[bool, typer.Option("--wait/--no-wait", help="Until it runs.")] = True,
     timeout: Annotated[
         float, typer.Option(metavar="SECONDS", help="For the Space to start.")
-    ] = 1800,
+    ] = START_SECONDS,
     as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
 ) -> None:
     """Publish a Space: one commit, the settings that differ, then wait until it runs.
@@ -291,7 +285,7 @@ def logs(
 @app.command()
 def upgrade(
     space: Annotated[str, _SPACE] = ".",
-    hardware: Annotated[str | None, typer.Option(help="Flavor; see `spaces-gen tiers`.")] = None,
+    hardware: Annotated[str | None, _HARDWARE] = None,
     data: Annotated[list[str] | None, _DATA] = None,
     to_version: Annotated[str | None, _VERSION] = None,
     conflict: Annotated[
@@ -315,15 +309,16 @@ def upgrade(
 
     console = Console(highlight=False, soft_wrap=True)
     wish = _wish(hardware, data, to_version)
-    if space.startswith(HUB_PREFIX):
+    if is_on_hub(space):
         from spaces_gen.hub.client import Hub
+        from spaces_gen.publish import SEND_SECONDS
         from spaces_gen.upgrade_on_hub import upgrade_on_hub
 
         if conflict is not Conflict.stop or then_publish:
             raise UsageError("--conflict inline and --publish are for a folder")
         upgrade_on_hub(
-            Hub(PUBLISH_SECONDS, _say),
-            _repo_id(space),
+            Hub(SEND_SECONDS, _say),
+            repo_id_of(space),
             wish,
             pull_request=pull_request,
             dry_run=dry_run,
@@ -340,13 +335,15 @@ def upgrade(
     from spaces_gen.hub.plan import Request
     from spaces_gen.publish import run
 
-    raise typer.Exit(run(Request(folder), dry_run=False, wait=True, timeout=1800, as_json=False))
+    raise typer.Exit(
+        run(Request(folder), dry_run=False, wait=True, timeout=START_SECONDS, as_json=False)
+    )
 
 
 @app.command()
 def diff(
     space: Annotated[str, _SPACE] = ".",
-    hardware: Annotated[str | None, typer.Option(help="Flavor; see `spaces-gen tiers`.")] = None,
+    hardware: Annotated[str | None, _HARDWARE] = None,
     data: Annotated[list[str] | None, _DATA] = None,
     to_version: Annotated[str | None, _VERSION] = None,
 ) -> None:
@@ -358,11 +355,11 @@ def diff(
 
     console = Console(highlight=False, soft_wrap=True)
     wish = _wish(hardware, data, to_version)
-    if space.startswith(HUB_PREFIX):
+    if is_on_hub(space):
         from spaces_gen.hub.client import Hub
         from spaces_gen.upgrade_on_hub import diff_on_hub
 
-        raise typer.Exit(diff_on_hub(Hub(HUB_SECONDS, _say), _repo_id(space), wish, console))
+        raise typer.Exit(diff_on_hub(Hub(HUB_SECONDS, _say), repo_id_of(space), wish, console))
     from spaces_gen.upgrade import show_diff
 
     raise typer.Exit(show_diff(Path(space), wish, console))
@@ -375,9 +372,7 @@ def fork(
     hardware: Annotated[
         str | None, typer.Option(help="Flavor; by default that of the original's answers.")
     ] = None,
-    sleep_time: Annotated[
-        int | None, typer.Option(metavar="SECONDS", help="Idle time before it sleeps; -1: never.")
-    ] = None,
+    sleep_time: Annotated[int | None, _SLEEP] = None,
     public: Annotated[bool, typer.Option("--public", help="Everybody sees the copy.")] = False,
     secret: Annotated[list[str] | None, _SECRET] = None,
     secrets_file: Annotated[Path | None, _SECRETS_FILE] = None,
@@ -396,6 +391,7 @@ def fork(
     from spaces_gen.hub import given
     from spaces_gen.hub.changes import Settings
     from spaces_gen.hub.client import Hub
+    from spaces_gen.publish import SEND_SECONDS
 
     settings = Settings(
         hardware=hardware,
@@ -405,8 +401,8 @@ def fork(
     )
     secrets = given.secrets(secret or [], secrets_file, _ask_secret if sys.stdin.isatty() else None)
     copy(
-        Hub(PUBLISH_SECONDS, _say),
-        _repo_id(source),
+        Hub(SEND_SECONDS, _say),
+        repo_id_of(source),
         target,
         settings,
         secrets,
@@ -568,9 +564,16 @@ def model_types(
     list_model_types(as_json)
 
 
+def _end(number: int, frame: object) -> None:
+    sys.exit(128 + number)  # as a shell reports it
+
+
 def main() -> None:
     """Run the command; an error is one line and exit code 1, wrong usage is exit code 2."""
     debug = "--debug" in sys.argv
+    for name in ("SIGTERM", "SIGHUP"):  # what was begun is ended in order, as after Ctrl-C
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), _end)
     try:
         app()
     except UserError as error:

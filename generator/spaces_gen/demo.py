@@ -11,6 +11,7 @@ from pathlib import Path
 
 from spaces_gen.embedded import MODELS
 from spaces_gen.errors import UserError
+from spaces_gen.load.served import signals_deferred, stop
 from spaces_gen.render import render
 from spaces_gen.tables import load_model_types
 
@@ -39,8 +40,9 @@ def demo(name: str, port: int) -> int:
 
 def serve(space: Path, variables: dict[str, str], port: int) -> int:
     """Run a Space's app.py on 127.0.0.1:`port` until Ctrl-C or SIGTERM, which also end it."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # ignored where a shell said "&"
+    for name in ("SIGTERM", "SIGHUP", "SIGINT"):  # the last is ignored where a shell said "&"
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.default_int_handler)
     environment = {
         **os.environ,
         "HF_HUB_OFFLINE": "1",
@@ -48,13 +50,16 @@ def serve(space: Path, variables: dict[str, str], port: int) -> int:
         "GRADIO_SERVER_PORT": str(port),
         **variables,
     }
-    process = subprocess.Popen([sys.executable, "app.py"], cwd=space, env=environment)
+    process: subprocess.Popen[bytes] | None = None
     try:
+        with signals_deferred():
+            # out of reach of the terminal's Ctrl-C: told twice, it would break off its own ending
+            process = subprocess.Popen(
+                [sys.executable, "app.py"], cwd=space, env=environment, start_new_session=True
+            )
         return process.wait()
     except KeyboardInterrupt:
-        try:
-            process.wait(timeout=1)  # a terminal sends Ctrl-C to both
-        except subprocess.TimeoutExpired:
-            process.terminate()
-            process.wait(timeout=30)
         return 0
+    finally:
+        if process is not None:
+            stop(process)

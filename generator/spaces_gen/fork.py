@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 
 from rich.console import Console
 
+from spaces_gen.answers import ANSWERS
 from spaces_gen.errors import UserError
 from spaces_gen.hub.account import Account, who_am_i
 from spaces_gen.hub.changes import PAID_SLEEP_SECONDS, SettingChanges, Settings
@@ -16,10 +17,10 @@ from spaces_gen.hub.plan import check_hardware, is_paid, price
 from spaces_gen.hub.remote import RemoteSpace, read_remote, secret_times, variables_of
 from spaces_gen.hub.show import as_price
 from spaces_gen.hub.zero_gpu import check_room
+from spaces_gen.names import HUB_PREFIX
 from spaces_gen.tables import load_tiers
 from spaces_gen.upgrade_on_hub import OnHub, hardware_changes, quietly, send, stop_at_clashes, there
 from spaces_gen.upgrading.change import Wish, content, make_change
-from spaces_gen.upgrading.recorded import ANSWERS
 from spaces_gen.upgrading.values import statements
 
 SECRET_NAME = re.compile(
@@ -53,7 +54,7 @@ def fork(
     wish = Wish({"hardware": settings.hardware} if settings.hardware else {})
     hardware = settings.hardware
     if ours:
-        change = make_change(f"hf:{source}", original, wish, quietly(console))
+        change = make_change(f"{HUB_PREFIX}{source}", original, wish, quietly(console))
         stop_at_clashes(console, source, change.merge)
         hardware = str(change.after.answers["hardware"])
     settings = Settings(
@@ -152,7 +153,7 @@ def make_for_tier(hub: Hub, target: str, wish: Wish, console: Console) -> None:
     """
     remote = there(hub, target)
     mine = OnHub(hub, remote)
-    change = make_change(f"hf:{target}", mine, wish, quietly(console))
+    change = make_change(f"{HUB_PREFIX}{target}", mine, wish, quietly(console))
     stop_at_clashes(console, target, change.merge)
     hardware = Settings(hardware=str(change.after.answers["hardware"]))
     settings = hardware_changes(remote, hardware)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from spaces_gen.answers import ANSWERS
 from spaces_gen.capacity.queue import HIGHEST_LOAD, ROUGH, highest_rate, simulate
 from spaces_gen.capacity.service import throughput
 from spaces_gen.errors import UserError
@@ -26,13 +26,13 @@ from spaces_gen.fit import fit, typical_items
 from spaces_gen.inspect_model import inspect_model
 from spaces_gen.plots import figure
 from spaces_gen.tables import ModelType, Tier, load_model_types, load_quotas, load_tiers
+from spaces_gen.terminal import for_figures
 from spaces_gen.upgrading.change import content
 from spaces_gen.upgrading.files import Folder
-from spaces_gen.upgrading.recorded import ANSWERS, parse
+from spaces_gen.upgrading.recorded import parse
 
 SECONDS_PER_HOUR = 3600
 CERTAINTY = 2.0  # times are within a factor of two of these
-FILE_WIDTH = 160  # of tables that go to a file
 
 
 @dataclass(frozen=True)
@@ -247,8 +247,7 @@ def report(
     if as_json:
         print(json.dumps(as_data(plan), indent=2))
         return
-    width = None if sys.stdout.isatty() else FILE_WIDTH
-    print_plan(Console(highlight=False, soft_wrap=True, width=width), plan)
+    print_plan(for_figures(), plan)
 
 
 def print_plan(console: Console, plan: Plan) -> None:

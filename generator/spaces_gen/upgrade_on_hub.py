@@ -25,13 +25,12 @@ from spaces_gen.hub.remote import RemoteSpace, read_remote
 from spaces_gen.hub.send import change_settings, commit, propose
 from spaces_gen.hub.show import as_price, as_sleep
 from spaces_gen.hub.zero_gpu import check_room
+from spaces_gen.names import HUB_PREFIX
 from spaces_gen.tables import load_tiers
 from spaces_gen.upgrading.change import Change, Wish, make_change
 from spaces_gen.upgrading.files import File
 from spaces_gen.upgrading.merge import Merge
 from spaces_gen.upgrading.show import print_change, print_clashes, print_merge
-
-PREFIX = "hf:"
 
 
 class OnHub:
@@ -75,7 +74,7 @@ def upgrade_on_hub(
         account.check_namespace(repo_id.split("/")[0])
     remote = there(hub, repo_id)
     mine = OnHub(hub, remote)
-    change = make_change(f"{PREFIX}{repo_id}", mine, wish, quietly(console))
+    change = make_change(f"{HUB_PREFIX}{repo_id}", mine, wish, quietly(console))
     stop_at_clashes(console, repo_id, change.merge)
     wanted = Settings(hardware=str(change.after.answers["hardware"]))
     if not pull_request:
@@ -101,7 +100,7 @@ def diff_on_hub(hub: Hub, repo_id: str, wish: Wish, console: Console) -> int:
     """
     remote = there(hub, repo_id)
     mine = OnHub(hub, remote)
-    change = make_change(f"{PREFIX}{repo_id}", mine, wish, quietly(console))
+    change = make_change(f"{HUB_PREFIX}{repo_id}", mine, wish, quietly(console))
     print_change(console, mine, change)
     return int(bool(change.merge.clashes))
 
@@ -165,7 +164,7 @@ def send(
         console.print(f"proposed: {proposal.url}", markup=False)
         console.print(
             "once it is merged, ask for the hardware: spaces-gen upgrade "
-            f"{PREFIX}{remote.repo_id} --hardware {hardware} --no-pr",
+            f"{HUB_PREFIX}{remote.repo_id} --hardware {hardware} --no-pr",
             markup=False,
         )
         return

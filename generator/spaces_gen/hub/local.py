@@ -9,12 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from spaces_gen.answers import read_answers
 from spaces_gen.check import space_checks
 from spaces_gen.errors import UserError
 
-ANSWERS = ".copier-answers.yml"
 IN_MEMORY_BYTES = 10 * 2**20
 CHUNK_BYTES = 2**20
 
@@ -93,7 +91,7 @@ def read_local(folder: Path) -> LocalSpace:
         raise UserError(f"not published: {checks.render(errors[0])}{more}")
     files = {path: read_file(published, path) for path in published.paths}
     facts = checks.read_facts(published)
-    hardware = answers(folder).get("hardware") or facts.hardware
+    hardware = read_answers(folder).get("hardware") or facts.hardware
     return LocalSpace(listed.root, files, left_out, hardware, facts.sdk)
 
 
@@ -111,12 +109,3 @@ def read_file(files: Any, path: str) -> LocalFile:
     if real is None or size is None:
         raise UserError(f"{path} cannot be read; make it readable, or delete it")
     return LocalFile(real, size, content)
-
-
-def answers(folder: Path) -> dict[str, Any]:
-    """The answers that the Space was rendered with; none where the file is not readable."""
-    try:
-        read = yaml.safe_load((folder / ANSWERS).read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError):
-        return {}
-    return read if isinstance(read, dict) else {}

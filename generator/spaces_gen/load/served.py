@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -70,22 +71,45 @@ def served(
             "CACHE_EXAMPLES": "off",
             **variables,
         }
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [python, "app.py"],
-                cwd=space,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        process: subprocess.Popen[bytes] | None = None
         try:
+            with log.open("wb") as output, signals_deferred():
+                process = subprocess.Popen(
+                    [python, "app.py"],
+                    cwd=space,
+                    env=environment,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=subprocess.STDOUT,
+                    start_new_session=True,
+                )
             url = f"http://127.0.0.1:{port}"
             wait_for(url, process, log)
             yield Served(url, process.pid)
         finally:
-            stop(process)
+            if process is not None:
+                stop(process)
+
+
+@contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Let a signal that would end this wait, so that no process is started and then forgotten."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    come: list[int] = []
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    before = {
+        number: signal.signal(number, lambda number, _: come.append(number))
+        for number in (getattr(signal, name) for name in names)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number in come:
+        signal.raise_signal(number)
 
 
 def wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from spaces_gen.answers import ANSWERS
 from spaces_gen.errors import UserError
 from spaces_gen.fit import check_fits
 from spaces_gen.inspect_model import inspect_model
@@ -18,7 +19,7 @@ from spaces_gen.render import render_template
 from spaces_gen.tables import load_model_types, load_tiers
 from spaces_gen.upgrading.files import File, Files, Tree, read_tree
 from spaces_gen.upgrading.merge import Merge, merge
-from spaces_gen.upgrading.recorded import ANSWERS, Recorded, parse
+from spaces_gen.upgrading.recorded import Recorded, parse
 from spaces_gen.upgrading.versions import (
     Template,
     is_newer,

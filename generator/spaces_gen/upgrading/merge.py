@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from pathlib import Path
 
+from spaces_gen.answers import ANSWERS
 from spaces_gen.errors import UserError
 from spaces_gen.git import run_git
 from spaces_gen.upgrading.files import File, Files, Tree
-from spaces_gen.upgrading.recorded import ANSWERS
 
 YOURS, NOW = "yours", "generated now"
 MARKS = (("<", f" {YOURS}"), ("=", ""), (">", f" {NOW}"))

@@ -10,10 +10,10 @@ from typing import Any
 
 import yaml
 
+from spaces_gen.answers import ANSWERS
 from spaces_gen.bundle import bundle_root
 from spaces_gen.errors import UserError
 
-ANSWERS = ".copier-answers.yml"
 SOURCE = re.compile(r"(?:(?:https?|ssh|git)://|git@)[A-Za-z0-9][^\s\x00-\x1f]*")
 SHORT = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
 VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]*")
