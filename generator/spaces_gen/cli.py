@@ -525,6 +525,43 @@ def bench(
 
 
 @app.command()
+def tune(
+    space: Annotated[Path, typer.Argument(metavar="DEST", help="Folder of the Space.")] = Path(),
+    p95: Annotated[
+        float | None, typer.Option(help="Seconds for 95 %; by default of the model type.")
+    ] = None,
+    seconds: Annotated[
+        float, typer.Option(min=1, help="For measuring; starting and comparing come on top.")
+    ] = 90,
+    ways: Annotated[
+        bool, typer.Option("--ways/--no-ways", help="Try other engines and dtypes, too.")
+    ] = True,
+    data: Annotated[
+        list[str] | None, typer.Option("--data", metavar="ARGUMENT=VALUE", help="Always sent so.")
+    ] = None,
+    python: Annotated[
+        str | None, typer.Option(metavar="FILE", help="That runs the Space; this one by default.")
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Measure, but write nothing.")] = False,
+    plot_file: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE", help="Draw it, as .svg or .png.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print it as JSON.")] = False,
+) -> None:
+    """Measure a Space on this machine, and write the best values into it.
+
+    Batch, workers, queue, dtype and what computes the model. What is worse than before is not
+    written.
+
+    Example: spaces-gen tune my-space
+    """
+    from spaces_gen.tune import Settings, parse_data, report
+
+    settings = Settings(p95, seconds, ways, dict(parse_data(data or [])), python or sys.executable)
+    raise typer.Exit(report(space, settings, dry_run=dry_run, plot_file=plot_file, as_json=as_json))
+
+
+@app.command()
 def demo(
     name: Annotated[str, typer.Argument(help="similarity or chat.")] = "similarity",
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 7860,

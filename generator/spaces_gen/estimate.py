@@ -122,8 +122,12 @@ def call_cost(tier: Tier, parameters: float) -> int:
 def choose_time_limit(tier: Tier, model_type: ModelType, parameters: float) -> int:
     """Seconds after which a call of the model counts as hung, rounded up to a minute."""
     batch = choose_batch(tier, model_type, parameters)
-    expected = HANG_MARGIN * batch_seconds(tier, model_type, parameters, batch)
-    return SHORTEST_TIME_LIMIT * math.ceil(max(expected, 1) / SHORTEST_TIME_LIMIT)
+    return time_limit(batch_seconds(tier, model_type, parameters, batch))
+
+
+def time_limit(seconds: float) -> int:
+    """When a call that should take so many seconds counts as hung, rounded up to a minute."""
+    return SHORTEST_TIME_LIMIT * math.ceil(max(HANG_MARGIN * seconds, 1) / SHORTEST_TIME_LIMIT)
 
 
 def longest_wait(model_type: ModelType) -> float:
@@ -141,7 +145,7 @@ def tuning_values(tier: Tier, model_type: ModelType, parameters: float) -> dict[
     if model_type.batches_by == "tokens":
         in_memory = items_in_memory(tier, model_type, parameters) * model_type.estimate.tokens
         tokens = max(SHORT_TEXT_TOKENS, min(tier.padded_tokens, in_memory))
-        batch = 1 if tier.zero_gpu else min(tokens // SHORT_TEXT_TOKENS, MAX_TEXTS)
+        batch = 1 if tier.zero_gpu else short_texts(tokens)
     seconds = batch_seconds(tier, model_type, parameters, 1)
     return {
         "workers": choose_workers(tier, model_type, parameters, batch),
@@ -153,6 +157,11 @@ def tuning_values(tier: Tier, model_type: ModelType, parameters: float) -> dict[
         "time_limit": choose_time_limit(tier, model_type, parameters),
         "gpu_seconds": int(GPU_SECONDS_MARGIN * seconds) + 5 if tier.zero_gpu else 0,
     }
+
+
+def short_texts(tokens: int) -> int:
+    """How many requests a batch of so many padded tokens may hold."""
+    return max(1, min(tokens // SHORT_TEXT_TOKENS, MAX_TEXTS))
 
 
 def bounds(tier: Tier, model_type: ModelType) -> list[int]:

@@ -21,6 +21,11 @@ log = logging.getLogger("space")
 
 GIB = 2**30
 
+WORDS = {  # values that are no numbers
+    "dtype": ("float32", "float16", "bfloat16"),
+    "engine": ("pytorch", "onnxruntime", "openvino"),
+}
+
 
 @dataclass(frozen=True)
 class Hardware:
@@ -61,7 +66,8 @@ class Runtime:
     @property
     def threads(self) -> int:
         """Batches that a process computes at the same time."""
-        return 1 if self.gpus or self.zero_gpu else self.tier.workers
+        a_card = self.tier.workers // (self.tier.gpus or 1)
+        return 1 if self.zero_gpu else max(1, a_card)
 
 
 def find_hardware() -> Hardware:
@@ -78,7 +84,7 @@ def find_hardware() -> Hardware:
     except ImportError:  # a model without PyTorch
         return Hardware(cpus, memory)
     if not torch.cuda.is_available():
-        return Hardware(cpus, memory)
+        return Hardware(cpus, memory, bfloat16=_cpu_has_bfloat16())
     card = torch.cuda.get_device_properties(0)
     return Hardware(
         cpus,
@@ -88,6 +94,18 @@ def find_hardware() -> Hardware:
         gpu_memory_gb=card.total_memory / GIB,
         bfloat16=card.major >= 8,  # Ampere and newer compute it natively
     )
+
+
+def _cpu_has_bfloat16() -> bool:
+    """Whether the CPU computes bfloat16 itself; others are slower with it."""
+    import torch
+
+    try:
+        return torch.ops.mkldnn._is_mkldnn_bf16_supported() and (
+            torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+        )
+    except (AttributeError, RuntimeError):  # another version, another kind of CPU
+        return False
 
 
 def _memory_gb() -> float:
@@ -193,9 +211,9 @@ def with_overrides(tier: Tier) -> Tier:
         name: os.environ[name.upper()] for name in names if os.environ.get(name.upper())
     }
     for name, value in found.items():
-        if name == "dtype":
-            allowed = value in ("float32", "float16", "bfloat16")
-            kind = "float32, float16 or bfloat16"
+        if name in WORDS:
+            allowed = value in WORDS[name]
+            kind = " or ".join(WORDS[name])
         else:
             least = 0 if name in ("max_batch_cost", "call_cost") else 1
             allowed = value.isdecimal() and int(value) >= least
@@ -223,8 +241,8 @@ def start() -> Runtime:
     os.chdir(Path(__file__).parent.parent)  # where examples and a local model lie
     hardware = find_hardware()
     tier, reason = choose_tier(hardware, tuning.TIERS, tuning.TIER)
-    if hardware.gpu and tier.dtype == "bfloat16" and not hardware.bfloat16:
-        tier = tier._replace(dtype="float16")
+    if tier.dtype == "bfloat16" and not hardware.bfloat16:
+        tier = tier._replace(dtype="float16" if hardware.gpu else "float32")
     tier = with_overrides(tier)
     model_id = os.environ.get("MODEL_ID") or tuning.MODEL_ID
     device = "cuda" if hardware.gpu or hardware.zero_gpu else "cpu"

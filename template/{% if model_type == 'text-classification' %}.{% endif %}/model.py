@@ -5,6 +5,7 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from serving.engine import compiled
 from serving.errors import InputError
 from serving.runtime import runtime
 
@@ -13,16 +14,19 @@ MAX_CHARACTERS = 20_000
 
 tokenizer: Any
 model: Any
+network: Any  # what computes the model
 
 
 def load() -> None:
     """Load the weights, once, before the first request."""
-    global tokenizer, model
+    global tokenizer, model, network
     tokenizer = AutoTokenizer.from_pretrained(runtime.model_id)
     model = AutoModelForSequenceClassification.from_pretrained(
         runtime.model_id, dtype=runtime.dtype
     )
     model.to(runtime.device).eval()
+    sample = [prepare("A text."), prepare("Another, longer text.")]
+    network = compiled(model, tokenizer.pad(sample, return_tensors="pt"))
 
 
 def prepare(text: str) -> dict[str, list[int]]:
@@ -45,7 +49,7 @@ def cost(tokens: dict[str, list[int]]) -> int:
 def predict(batch: list[dict[str, list[int]]]) -> list[dict[str, float]]:
     """Score a batch of tokenized texts."""
     inputs = tokenizer.pad(batch, return_tensors="pt").to(runtime.device)
-    scores = model(**inputs).logits.float().softmax(-1)
+    scores = network(**inputs).logits.float().softmax(-1)
     labels = model.config.id2label
     return [
         {labels[i]: score for i, score in enumerate(row)} for row in scores.tolist()

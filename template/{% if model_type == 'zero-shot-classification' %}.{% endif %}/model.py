@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from serving.engine import compiled
 from serving.errors import InputError
 from serving.runtime import runtime
 
@@ -19,6 +20,7 @@ MAX_LABELS = 20
 
 tokenizer: Any
 model: Any
+network: Any  # what computes the model
 entailment: int
 
 
@@ -31,12 +33,14 @@ class Item(NamedTuple):
 
 def load() -> None:
     """Load the weights, once, before the first request."""
-    global tokenizer, model, entailment
+    global tokenizer, model, network, entailment
     tokenizer = AutoTokenizer.from_pretrained(runtime.model_id)
     model = AutoModelForSequenceClassification.from_pretrained(
         runtime.model_id, dtype=runtime.dtype
     )
     model.to(runtime.device).eval()
+    sample = prepare("A text.", "short, a longer label").pairs
+    network = compiled(model, tokenizer.pad(sample, return_tensors="pt"))
     names = {name.lower(): number for name, number in model.config.label2id.items()}
     entailment = next(
         number for name, number in names.items() if name.startswith("entail")
@@ -72,7 +76,7 @@ def predict(batch: list[Item]) -> list[dict[str, float]]:
     """Score a batch of requests: all their pairs go through the model together."""
     pairs = [pair for item in batch for pair in item.pairs]
     inputs = tokenizer.pad(pairs, return_tensors="pt").to(runtime.device)
-    entailed = model(**inputs).logits[:, entailment].float()
+    entailed = network(**inputs).logits[:, entailment].float()
     rows = entailed.split([len(item.labels) for item in batch])
     return [
         dict(zip(item.labels, row.softmax(0).tolist()))

@@ -72,6 +72,11 @@ class Memory:
         """GB in use while `workers` batches run on `copies` of the weights."""
         return copies * self.fixed + workers * batch * self.per_item
 
+    @property
+    def free(self) -> float:
+        """GB for all batches together, beside one copy of the weights."""
+        return self.share * self.available - self.fixed
+
     def largest_batch(self, workers: int = 1, copies: int = 1) -> int:
         """The largest batch with which all workers fit; 0 where not even one item does."""
         free = self.share * self.available - copies * self.fixed

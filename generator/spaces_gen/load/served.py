@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -51,9 +51,15 @@ def proportional(process: psutil.Process) -> float:
 
 @contextmanager
 def served(
-    space: Path, variables: Mapping[str, str], python: str = sys.executable
+    space: Path,
+    variables: Mapping[str, str],
+    python: str = sys.executable,
+    script: Sequence[str] = ("app.py",),
 ) -> Iterator[Served]:
     """Start a Space's app.py, wait until it answers, and stop it in the end.
+
+    Args:
+        script: what is run in place of app.py, and its arguments.
 
     Raises:
         UserError: it does not start; with the end of its log.
@@ -75,7 +81,7 @@ def served(
         try:
             with log.open("wb") as output, signals_deferred():
                 process = subprocess.Popen(
-                    [python, "app.py"],
+                    [python, *script],
                     cwd=space,
                     env=environment,
                     stdin=subprocess.DEVNULL,

@@ -1,0 +1,107 @@
+"""Whether faster answers are still the same answers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+LEAST_COSINE = 0.999
+LEAST_SHARE = 0.995  # of the requests that must have the same top label, or the same answer
+MOST_LOGIT_DIFFERENCE = 0.1
+LEAST_SCORE = 1e-3  # of labels whose logits are compared; below it nobody looks
+MOST_DIFFERENCE = 0.002  # of a single number, absolute, or relative where it is above 1
+SHORTEST_VECTOR = 8  # numbers
+
+
+@dataclass(frozen=True)
+class Fidelity:
+    """How close answers are to those of float32 in PyTorch."""
+
+    good: bool
+    said: str
+
+
+def fidelity(expected: Sequence[Any], found: Sequence[Any]) -> Fidelity:
+    """Compare answers to the same requests.
+
+    Vectors by their cosine, scores of labels by the top label and the logits, single numbers by
+    their difference, anything else by being equal.
+
+    Raises:
+        ValueError: there are not as many.
+    """
+    if len(expected) != len(found) or not expected:
+        raise ValueError(f"{len(found)} answers, not {len(expected)}")
+    first = expected[0]
+    if is_vector(first):
+        least = min(cosine(one, other) for one, other in zip(expected, found, strict=True))
+        return Fidelity(least >= LEAST_COSINE, f"cosine {least:.5f} at the least")
+    if is_scores(first):
+        return of_scores(expected, found)
+    if is_number(first):
+        most = max(difference(one, other) for one, other in zip(expected, found, strict=True))
+        return Fidelity(most <= MOST_DIFFERENCE, f"differs by {most:.1e} at the most")
+    equal = sum(one == other for one, other in zip(expected, found, strict=True)) / len(expected)
+    return Fidelity(equal >= LEAST_SHARE, f"{equal:.1%} of the answers are equal")
+
+
+def of_scores(expected: Sequence[Any], found: Sequence[Any]) -> Fidelity:
+    """Labels with scores that sum to 1, as Gradio's Label shows them."""
+    pairs = list(zip(expected, found, strict=True))
+    same = sum(top(one) == top(other) for one, other in pairs) / len(pairs)
+    most = max(logit_difference(one, other) for one, other in pairs)
+    said = f"{same:.1%} same top label, logits differ by {most:.1e} at the most"
+    return Fidelity(same >= LEAST_SHARE and most <= MOST_LOGIT_DIFFERENCE, said)
+
+
+def is_number(value: Any) -> bool:
+    """Whether it is one number."""
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def is_vector(value: Any) -> bool:
+    """Whether it is a list of numbers that is long enough to have a direction."""
+    return (
+        isinstance(value, list) and len(value) >= SHORTEST_VECTOR and all(map(is_number, value))
+    )  # fmt: skip
+
+
+def is_scores(value: Any) -> bool:
+    """Whether it is a mapping of labels to numbers."""
+    return isinstance(value, dict) and bool(value) and all(map(is_number, value.values()))
+
+
+def cosine(one: Sequence[float], other: Any) -> float:
+    """Of the angle between two vectors; 0 where they cannot be compared."""
+    if not is_vector(other) or len(one) != len(other):
+        return 0.0
+    lengths: float = math.hypot(*one) * math.hypot(*other)
+    dot: float = math.fsum(a * b for a, b in zip(one, other, strict=True))
+    return float(dot / lengths) if lengths and math.isfinite(lengths) else 0.0
+
+
+def difference(one: float, other: Any) -> float:
+    """Between two numbers, relative where they are above 1."""
+    if not is_number(other) or not math.isfinite(other):
+        return math.inf
+    return abs(one - other) / max(1.0, abs(one))
+
+
+def top(scores: Any) -> Any:
+    """The label with the highest score."""
+    return max(scores, key=scores.get) if is_scores(scores) else None
+
+
+def logit_difference(one: Mapping[str, float], other: Any) -> float:
+    """The largest one, where the first has a score that counts.
+
+    The logarithm of a score is its logit up to a constant of the request, which the mean takes out.
+    """
+    labels = [label for label, score in one.items() if score >= LEAST_SCORE]
+    if not is_scores(other) or any(not other.get(label, 0) > 0 for label in labels):
+        return math.inf
+    differences = [math.log(one[label]) - math.log(other[label]) for label in labels]
+    middle = sum(differences) / len(differences) if differences else 0.0
+    return max((abs(value - middle) for value in differences), default=0.0)
