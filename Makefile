@@ -5,10 +5,10 @@ PORT ?= 7860
 RUN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench tables
+.PHONY: help demo test lint bench bench-gpu tables
 
 help: ## show this list
-	@grep -E '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo: .venv/demo ## serve a Space with a real model on this machine (MODEL=chat for the other one)
 	$(RUN)/spaces-gen demo $(MODEL) --port $(PORT)
@@ -23,8 +23,15 @@ lint: .venv/dev ## format, lint and types of the project itself
 
 bench: .venv/bench ## measure the rendered Space beside what else there is; results go to benchmarks/results
 	for workload in embedding digits chat speech; do $(RUN)/python benchmarks/compare.py $$workload; done
-	$(RUN)/python benchmarks/starting.py
-	$(RUN)/python benchmarks/publishing.py
+	$(RUN)/python benchmarks/compare.py embedding --tuned --output embedding_tuned
+	for name in starting publishing simulator perftest tuning; do $(RUN)/python benchmarks/$$name.py; done
+
+bench-gpu: .venv/bench ## the same on a CUDA GPU: what is tuned beside Gradio's defaults, and beside a grid
+	for workload in embedding digits; do $(RUN)/python benchmarks/compare.py $$workload --tuned \
+		--contenders abef --users 1 32 128 256 --output $${workload}_gpu; done
+	$(RUN)/python benchmarks/tuning.py similarity digits --output tuning_gpu
+	$(RUN)/python benchmarks/simulator.py
+	$(RUN)/python benchmarks/perftest.py
 
 tables: .venv/dev ## recompute the estimates after a change of a table
 	$(RUN)/python -m spaces_gen.estimate

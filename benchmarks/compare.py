@@ -1,6 +1,6 @@
 """The serving core beside what a Space's owner could take instead, on one machine, in one run.
 
-    python benchmarks/compare.py embedding [--rounds 5] [--seconds 4] [--users 1 8 32 64]
+    python benchmarks/compare.py embedding [--rounds 5] [--seconds 4] [--users 1 8 32 64] [--tuned]
 
 Workloads: embedding (MiniLM, texts of mixed length), digits (a small image classifier), chat
 (SmolLM2, 32 tokens an answer), speech (a Whisper with few weights). All contenders call the same
@@ -34,9 +34,12 @@ from typing import Any
 import psutil
 from load import Result, drive
 from report import RESULTS, plot, table
+from rich.console import Console
 
 from spaces_gen.embedded import minilm, smollm2
 from spaces_gen.render import render
+from spaces_gen.tune import Settings, tune, write
+from spaces_gen.tuning.show import print_tuned
 
 ROOT = Path(__file__).parent.parent
 HERE = Path(__file__).parent
@@ -168,7 +171,9 @@ WORKLOADS = {
 class Server:
     """One contender's process group, asleep unless it is measured."""
 
-    def __init__(self, name: str, space: Path, workload: Workload, folder: Path) -> None:
+    def __init__(
+        self, name: str, space: Path, workload: Workload, folder: Path, tuned: bool = False
+    ) -> None:
         self.name, port = name, free_port()
         self.url = f"http://127.0.0.1:{port}"
         environment = {
@@ -182,8 +187,10 @@ class Server:
             "GRADIO_TEMP_DIR": str(folder / f"{name}-files"),
             "BENTOML_DO_NOT_TRACK": "1",
             "CACHE_EXAMPLES": "off",
-            **workload.variables,
+            **({} if tuned and name == "space" else workload.variables),
         }
+        if tuned and name != "space":  # what tune found is the Space's own
+            environment["ENGINE"] = "pytorch"
         if name != "space":  # they get the Space's model.py, and nothing of its settings
             environment["PYTHONPATH"] = f"{space}:{HERE / 'contenders'}"
         with (folder / f"{name}.log").open("wb") as log:
@@ -291,10 +298,17 @@ def amounts(workload: Workload) -> Callable[[Any], float]:
     return lambda answer: float(len(tokenizer(str(answer))["input_ids"]))
 
 
+def tune_first(space: Path) -> None:
+    """Let `spaces-gen tune` choose the Space's values."""
+    tuned = tune(space, Settings(), lambda step: print(step, flush=True))
+    console = Console(highlight=False, width=160)
+    print_tuned(console, tuned, write(space, tuned, print) if tuned.better else [], dry_run=False)
+
+
 def measure(workload: Workload, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """All contenders, `options.rounds` times, alternating."""
     space = folder / "space"
-    render({"model_type": workload.model_type}, space)
+    render({"model_type": workload.model_type, "model_id": str(workload.model())}, space)
     if workload.folder is not None:
         shutil.rmtree(space / "examples")
         for file in workload.folder.glob("*.py"):
@@ -302,6 +316,8 @@ def measure(workload: Workload, options: argparse.Namespace, folder: Path) -> di
     text = (space / "model.py").read_text()
     # nothing is kept: it is the model that is measured
     (space / "model.py").write_text(text.replace("DETERMINISTIC = True", "DETERMINISTIC = False"))
+    if options.tuned:
+        tune_first(space)
     taking_part = [
         one
         for one in CONTENDERS
@@ -317,7 +333,7 @@ def measure(workload: Workload, options: argparse.Namespace, folder: Path) -> di
     inputs = workload.inputs()
     try:
         for name in {one.server: None for one in taking_part}:
-            servers[name] = Server(name, space, workload, folder)
+            servers[name] = Server(name, space, workload, folder, options.tuned)
             time.sleep(SETTLE_SECONDS)
             servers[name].sleep()
         for number in range(options.rounds):
@@ -361,6 +377,7 @@ def main() -> None:
     parser.add_argument("--warm-up", type=float, default=1.5)
     parser.add_argument("--users", type=int, nargs="+", default=[1, 8, 32, 64])
     parser.add_argument("--contenders", default="abcdef")
+    parser.add_argument("--tuned", action="store_true", help="the Space by `spaces-gen tune` first")
     parser.add_argument("--output", help="name of the results, by default that of the workload")
     options = parser.parse_args()
     name = options.output or options.workload

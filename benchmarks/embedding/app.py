@@ -15,6 +15,10 @@ async def embed(text: str) -> list[float]:
 with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
     text = gr.Textbox(label="Text")
     embedding = gr.JSON(label="Embedding")
+    gr.Examples(
+        [["A man is eating."], ["Someone has lunch in the garden behind the house."]],
+        text,
+    )
     text.submit(
         embed,
         text,

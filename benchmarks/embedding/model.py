@@ -3,6 +3,7 @@
 from typing import Any
 
 import torch
+from serving.engine import compiled
 from serving.runtime import runtime
 from transformers import AutoModel, AutoTokenizer
 
@@ -10,14 +11,17 @@ DETERMINISTIC = True  # equal inputs give equal answers, which may be kept
 
 tokenizer: Any
 model: Any
+network: Any  # what computes the model
 
 
 def load() -> None:
     """Load the weights, once, before the first request."""
-    global tokenizer, model
+    global tokenizer, model, network
     tokenizer = AutoTokenizer.from_pretrained(runtime.model_id)
     model = AutoModel.from_pretrained(runtime.model_id, dtype=runtime.dtype)
     model.to(runtime.device).eval()
+    sample = [prepare("A text."), prepare("Another, longer text.")]
+    network = compiled(model, padded(sample))
 
 
 def prepare(text: str) -> list[int]:
@@ -33,9 +37,13 @@ def cost(tokens: list[int]) -> int:
 @torch.inference_mode()
 def predict(batch: list[list[int]]) -> list[list[float]]:
     """Embed a batch of tokenized texts."""
-    chosen = [{"input_ids": tokens} for tokens in batch]
-    inputs = tokenizer.pad(chosen, return_tensors="pt").to(runtime.device)
-    states = model(**inputs).last_hidden_state.float()
+    inputs = padded(batch).to(runtime.device)
+    states = network(**inputs).last_hidden_state.float()
     mask = inputs["attention_mask"].unsqueeze(-1)
     means = (states * mask).sum(1) / mask.sum(1)
     return torch.nn.functional.normalize(means).tolist()
+
+
+def padded(batch: list[list[int]]) -> Any:
+    """Tokens as tensors of shape (texts, length of the longest)."""
+    return tokenizer.pad([{"input_ids": one} for one in batch], return_tensors="pt")

@@ -123,8 +123,16 @@ def open_rates(demand: Demand, rows: list[Figures], route: str) -> list[float]:
 
 
 @contextmanager
-def opened(name: str, hardware: str | None, say: Callable[[str], None]) -> Iterator[Target]:
+def opened(
+    name: str,
+    hardware: str | None,
+    say: Callable[[str], None],
+    variables: Mapping[str, str] | None = None,
+) -> Iterator[Target]:
     """A Space at an address, or in a folder, which is served meanwhile.
+
+    Args:
+        variables: of the environment of one that is served.
 
     Raises:
         UserError: it does not start or answer.
@@ -142,7 +150,7 @@ def opened(name: str, hardware: str | None, say: Callable[[str], None]) -> Itera
     tier = tiers.get(hardware or str(answers.get("hardware")))
     model_type = types.get(str(answers.get("model_type")))
     say(f"starting {name}")
-    with served(folder.resolve(), {"METRICS": "1"}) as running:
+    with served(folder.resolve(), {"METRICS": "1", **(variables or {})}) as running:
         endpoint = find_endpoint(running.url)
         price = tier.price_per_hour if tier else None
         target = model_type.estimate.p95_s if model_type else DEFAULT_TARGET

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +14,12 @@ from rich.table import Table
 from spaces_gen.answers import ANSWERS
 from spaces_gen.capacity.queue import HIGHEST_LOAD, ROUGH, highest_rate, simulate
 from spaces_gen.capacity.service import throughput
+from spaces_gen.carried import ESTIMATED, Measurement, known_of, measurements
 from spaces_gen.errors import UserError
 from spaces_gen.estimate import (
     batch_seconds,
     bounds,
     largest_model,
-    service_time,
     tuning_values,
 )
 from spaces_gen.fit import fit, typical_items
@@ -32,7 +32,8 @@ from spaces_gen.upgrading.files import Folder
 from spaces_gen.upgrading.recorded import parse
 
 SECONDS_PER_HOUR = 3600
-CERTAINTY = 2.0  # times are within a factor of two of these
+MARKS = {"measured": "", "estimated": "~"}  # before a figure that is not certain
+CARRIED_MARK = "≈"
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,8 @@ class Row:
         p95: at the wanted rate; infinite where more arrive than are answered.
         per_thousand: of 1,000 requests at the highest rate.
         meets: whether the wanted rate and target are met.
-        source: "estimated" or "measured".
+        source: of batch, rate, p95 and price: "measured", "from" another hardware, "estimated".
+        certainty: they are within this factor.
     """
 
     hardware: str
@@ -61,6 +63,7 @@ class Row:
     per_thousand: float | None = None
     meets: bool = False
     source: str = "estimated"
+    certainty: float = ESTIMATED
 
 
 @dataclass(frozen=True)
@@ -126,12 +129,15 @@ def make_plan(answers: Mapping[str, Any], rate: float, target: float | None) -> 
     if parameters < 1:
         raise UserError(f"model_parameters: {parameters} is not above 0")
     wanted = target or model_type.estimate.p95_s
+    model_id = str(answers.get("model_id") or model_type.model_id)
+    measured = measurements(answers, model_id)
     rows = tuple(
-        row_of(tier, model_type, parameters, rate, wanted) for tier in load_tiers().values()
+        row_of(tier, model_type, parameters, rate, wanted, measured)
+        for tier in load_tiers().values()
     )
     return Plan(
         key,
-        str(answers.get("model_id") or model_type.model_id),
+        model_id,
         parameters,
         rate,
         wanted,
@@ -140,27 +146,39 @@ def make_plan(answers: Mapping[str, Any], rate: float, target: float | None) -> 
     )
 
 
-def row_of(tier: Tier, model_type: ModelType, parameters: int, rate: float, target: float) -> Row:
+def row_of(
+    tier: Tier,
+    model_type: ModelType,
+    parameters: int,
+    rate: float,
+    target: float,
+    measured: Mapping[str, Measurement],
+) -> Row:
     """One tier."""
-    fits = parameters <= largest_model(tier, model_type)
+    own = measured.get(tier.key)
+    fits = own is not None or parameters <= largest_model(tier, model_type)
     values = (
-        tuning_values(tier, model_type, step_of(tier, model_type, parameters)) if fits else None
+        tuning_values(tier, model_type, step_of(tier, model_type, parameters))
+        if fits and own is None
+        else None
     )
-    items = typical_items(model_type, values) if values else 1
+    items = own.requests if own else typical_items(model_type, values) if values else 1
     needed = fit(tier, model_type, parameters, items)
     row = Row(
         hardware=tier.key,
         name=tier.name,
         fits=fits,
-        memory_needed=needed.needed,
+        memory_needed=own.room.of_batch(items, own.workers) if own else needed.needed,
         memory_available=needed.available,
         price_per_hour=tier.price_per_hour,
-        dtype=tier.dtype,
+        dtype=own.dtype if own else tier.dtype,
     )
-    if values is None:
+    if not fits:
         return row
-    workers = tier.gpus if tier.gpus and not tier.zero_gpu else 1
-    service = service_time(tier, model_type, parameters)
+    known = known_of(tier, model_type, parameters, measured)
+    service = known.service
+    cards = tier.gpus if tier.gpus and not tier.zero_gpu else 1
+    workers = own.workers if own else cards
     batch = max(1, round(items))
     of_front_end = 1 / service.front_end  # there is one, however many cards
     best = min(highest_rate(service, target, batch, workers, ROUGH), HIGHEST_LOAD * of_front_end)
@@ -176,6 +194,8 @@ def row_of(tier: Tier, model_type: ModelType, parameters: int, rate: float, targ
             "p95": p95,
             "per_thousand": tier.price_per_hour / SECONDS_PER_HOUR / best * 1000 if paid else None,
             "meets": best >= rate and p95 <= target,
+            "source": known.source,
+            "certainty": known.certainty,
         }
     )
 
@@ -211,7 +231,6 @@ def as_data(plan: Plan) -> dict[str, Any]:
         "cheapest": plan.cheapest.hardware if plan.cheapest else None,
         "pareto": [row.hardware for row in plan.front],
         "zero_gpu_requests_a_day": plan.quota,
-        "uncertainty_factor": CERTAINTY,
         "rows": [plain(row) for row in plan.rows],
     }
 
@@ -273,22 +292,34 @@ def print_plan(console: Console, plan: Plan) -> None:
     if plan.quota is not None:
         shares = ", ".join(f"{count} {kind}" for kind, count in plan.quota.items())
         console.print(f"on ZeroGPU a visitor has so many requests a day: {shares}", markup=False)
-    console.print(
-        f"all estimated from data sheets; expect times within a factor of {CERTAINTY:g}",
-        style="dim",
-    )
+    for sentence in legend(plan.rows):
+        console.print(sentence, style="dim", markup=False)
+
+
+def legend(rows: Iterable[Row]) -> Iterator[str]:
+    """What the marks of the figures mean."""
+    known = dict.fromkeys((row.source, row.certainty) for row in rows if row.fits)
+    for source, certainty in sorted(known, key=lambda one: one[1]):
+        meaning = {
+            "measured": "measured on that hardware",
+            "estimated": "estimated from data sheets",
+        }.get(source, f"carried over {source} by data sheets")
+        mark = MARKS.get(source, CARRIED_MARK) or "no mark"
+        yield f"{mark}: {meaning}, expect them within a factor of {certainty:g}"
+    yield "memory is estimated where the batch is not measured; prices are the platform's"
 
 
 def cells(row: Row) -> list[str]:
-    """A row as texts."""
+    """A row as texts; each figure says how it is known."""
     memory = f"{row.memory_needed:.1f} of {row.memory_available:.0f}"
     price = f"{row.price_per_hour:.2f}" if row.price_per_hour else "free"
     if not row.fits:
         return [row.hardware, memory, row.dtype, "-", "-", "-", price, "-", "does not fit"]
-    p95 = "too slow" if row.p95 == float("inf") else f"{row.p95:.3g} s"
-    paid = f"{row.per_thousand:.4f}" if row.per_thousand is not None else "-"
-    rate = f"{row.highest_rate:.3g}"
-    return [row.hardware, memory, row.dtype, str(row.max_batch), rate, p95, price, paid, row.source]
+    mark = MARKS.get(row.source, CARRIED_MARK)
+    p95 = "too slow" if row.p95 == float("inf") else f"{mark}{row.p95:.3g} s"
+    paid = f"{mark}{row.per_thousand:.4f}" if row.per_thousand is not None else "-"
+    rate, batch = f"{mark}{row.highest_rate:.3g}", f"{mark}{row.max_batch}"
+    return [row.hardware, memory, row.dtype, batch, rate, p95, price, paid, row.source]
 
 
 def draw(plan: Plan, path: Path) -> None:
@@ -321,5 +352,5 @@ def draw(plan: Plan, path: Path) -> None:
             )
         drawing.axhline(plan.rate, linestyle="--", linewidth=0.8, color="tab:red")
         drawing.set_xlabel("$ an hour")
-        drawing.set_ylabel(f"requests/s with p95 within {plan.target:g} s (estimated)")
+        drawing.set_ylabel(f"requests/s with p95 within {plan.target:g} s")
         drawing.grid(alpha=0.3)

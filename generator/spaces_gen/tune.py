@@ -124,11 +124,16 @@ class Tuned:
     @property
     def answer(self) -> dict[str, Any]:
         """What is recorded of it, by question `measured`."""
-        service = self.measured.services[self.values["workers"]]
-        times = {str(size): round(seconds, 6) for size, seconds in service.known.items()}
-        front_end = round(service.front_end, 6)
-        kept = {**self.values, "source": self.source}
-        return {**kept, "seconds": {"batches": times, "request": front_end}}
+        measured, workers = self.measured, self.values["workers"]
+        service = measured.services[workers]
+        figures = {
+            "requests": measured.choice.max_batch_size,
+            "seconds": {str(size): round(known, 6) for size, known in service.known.items()},
+            "front_end": round(service.front_end, 6),
+            "fixed_gb": round(measured.room.fixed, 3),
+            "request_gb": round(measured.room.per_item, 5),
+        }
+        return {**self.values, "source": self.source, "figures": figures}
 
 
 def tune(space: Path, settings: Settings, say: Callable[[str], None]) -> Tuned:
@@ -163,6 +168,7 @@ class Tuning:
         self._space, self._settings, self._say = space.resolve(), settings, say
         self._model_type, self._answers, self._target = model_type, answers, target
         self._inputs, self._files = folder / "inputs", folder / "files"
+        self._model_id = str(answers.get("model_id") or model_type.model_id)
         self._users = self._seconds = 0.0
 
     def run(self) -> Tuned:
@@ -174,6 +180,12 @@ class Tuning:
             where = json.loads(Path(f"{self._inputs}.json").read_text(encoding="utf-8"))
             if where["zero_gpu"]:
                 raise UserError("on ZeroGPU each request is a batch of its own: nothing to tune")
+            if where["model_id"] != self._model_id:
+                raise UserError(
+                    f"the variable MODEL_ID makes the Space run {where['model_id']} in place of "
+                    f"{self._model_id}; unset it, or make that the Space's own model first: "
+                    f"spaces-gen upgrade --data model_id={where['model_id']}"
+                )
             self._values = source(before, Demand(given=self._settings.given))
             front_end = self._first_load(before, shared=where["device"] == "cpu")
             if not self._may_stay(before, where["device"]):
@@ -189,7 +201,7 @@ class Tuning:
                 after = stack.enter_context(self._served(variables_of(values, list(values))))
                 compared = self._compare(before, after)
         return Tuned(
-            str(self._answers.get("model_id") or self._model_type.model_id),
+            self._model_id,
             where["row"],
             where["reason"],
             self._target,

@@ -68,7 +68,7 @@ class Memory:
     available: float
     share: float = 0.85  # of it that may be used; the rest is for fragmentation and peaks
 
-    def of_batch(self, batch: int, workers: int = 1, copies: int = 1) -> float:
+    def of_batch(self, batch: float, workers: int = 1, copies: int = 1) -> float:
         """GB in use while `workers` batches run on `copies` of the weights."""
         return copies * self.fixed + workers * batch * self.per_item
 

@@ -41,6 +41,7 @@ def record(server: Any, path: str, count: int) -> None:
         runtime = about.runtime
         row = runtime.tier._asdict()
         told = {"row": row, "reason": runtime.reason, "device": runtime.device}
+        told["model_id"] = runtime.model_id
         told |= {"zero_gpu": runtime.zero_gpu, "streams": about.streams}
         with open(f"{path}.json", "w") as file:
             json.dump(told, file)

@@ -179,17 +179,20 @@ def plot(tuned: Tuned, path: Path) -> None:
         UserError: matplotlib is missing, or the file cannot be written.
     """
     measured = tuned.measured
+    unit = "most that a batch costs (items x the longest)"
+    if not measured.about["by_cost"]:
+        unit = "requests in a batch"
     with figure(path, (10, 4), columns=2) as (left, right):
         for workers, found in measured.sweeps.items():
-            sizes = [point.items for point in found.points]
+            sizes = [point.limit for point in found.points]
             label = f"{workers} at once"
             left.plot(sizes, [1000 * one.seconds for one in found.points], "o-", label=label)
             right.plot(sizes, [one.rate(workers) for one in found.points], "o-", label=label)
         point, workers = measured.point, measured.choice.workers
         for axes, value in ((left, 1000 * point.seconds), (right, point.rate(workers))):
-            axes.plot([point.items], [value], "*", markersize=16, color="tab:green", label="chosen")
+            axes.plot([point.limit], [value], "*", markersize=16, color="tab:green", label="chosen")
             axes.set_xscale("log", base=2)
-            axes.set_xlabel("requests in a batch")
+            axes.set_xlabel(unit)
             axes.grid(alpha=0.3)
             axes.legend(fontsize=8)
         left.set_ylabel("ms a batch")
