@@ -40,7 +40,7 @@ def choose(
     services: Mapping[int, ServiceTime],
     memory: Memory,
     target: float,
-    largest: int = 1_000_000,
+    largest: int | Mapping[int, int] = 1_000_000,
     copies: Mapping[int, int] | None = None,
     precision: Precision | None = None,
 ) -> Choice:
@@ -49,7 +49,8 @@ def choose(
     Args:
         services: time of a batch by the number of workers that run at once.
         target: seconds within which 95 % are to be answered.
-        largest: no batch is larger; nor is one twice as large as what is known.
+        largest: no batch is larger, perhaps by the number of workers; nor is one twice as large
+            as what is known.
         copies: of the weights, by the number of workers; 1 where it is not said.
 
     Raises:
@@ -58,7 +59,8 @@ def choose(
     rates: dict[tuple[int, int], float] = {}
     for workers, service in sorted(services.items()):
         fitting = memory.largest_batch(workers, (copies or {}).get(workers, 1))
-        for batch in doublings(min(fitting, largest, 2 * service.largest)):
+        bound = largest if isinstance(largest, int) else largest[workers]
+        for batch in doublings(min(fitting, bound, 2 * service.largest)):
             rates[workers, batch] = highest_rate(service, target, batch, workers, precision)
     if not rates:
         raise ValueError("not even one item fits the memory")

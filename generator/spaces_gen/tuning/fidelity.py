@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -61,6 +61,11 @@ def is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def is_finite(value: Any) -> bool:
+    """Whether it is one number, and neither infinite nor NaN."""
+    return is_number(value) and math.isfinite(value)
+
+
 def is_vector(value: Any) -> bool:
     """Whether it is a list of numbers that is long enough to have a direction."""
     return (
@@ -73,20 +78,20 @@ def is_scores(value: Any) -> bool:
     return isinstance(value, dict) and bool(value) and all(map(is_number, value.values()))
 
 
-def cosine(one: Sequence[float], other: Any) -> float:
+def cosine(one: Any, other: Any) -> float:
     """Of the angle between two vectors; 0 where they cannot be compared."""
-    if not is_vector(other) or len(one) != len(other):
+    if not is_vector(one) or not is_vector(other) or len(one) != len(other):
         return 0.0
     lengths: float = math.hypot(*one) * math.hypot(*other)
     dot: float = math.fsum(a * b for a, b in zip(one, other, strict=True))
     return float(dot / lengths) if lengths and math.isfinite(lengths) else 0.0
 
 
-def difference(one: float, other: Any) -> float:
+def difference(one: Any, other: Any) -> float:
     """Between two numbers, relative where they are above 1."""
-    if not is_number(other) or not math.isfinite(other):
+    if not is_finite(one) or not is_finite(other):
         return math.inf
-    return abs(one - other) / max(1.0, abs(one))
+    return float(abs(one - other) / max(1.0, abs(one)))
 
 
 def top(scores: Any) -> Any:
@@ -94,13 +99,16 @@ def top(scores: Any) -> Any:
     return max(scores, key=scores.get) if is_scores(scores) else None
 
 
-def logit_difference(one: Mapping[str, float], other: Any) -> float:
+def logit_difference(one: Any, other: Any) -> float:
     """The largest one, where the first has a score that counts.
 
     The logarithm of a score is its logit up to a constant of the request, which the mean takes out.
     """
+    for scores in (one, other):
+        if not is_scores(scores) or not all(map(is_finite, scores.values())):
+            return math.inf
     labels = [label for label, score in one.items() if score >= LEAST_SCORE]
-    if not is_scores(other) or any(not other.get(label, 0) > 0 for label in labels):
+    if any(not other.get(label, 0) > 0 for label in labels):
         return math.inf
     differences = [math.log(one[label]) - math.log(other[label]) for label in labels]
     middle = sum(differences) / len(differences) if differences else 0.0

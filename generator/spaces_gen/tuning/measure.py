@@ -150,9 +150,7 @@ class Measurement:
         with ExitStack() as stack:
             way, first, tried = self._first(stack)
             about = first.about
-            sweeps = {
-                workers: self._sweep(first, workers) for workers in self._workers(about)
-            }  # fmt: skip
+            sweeps = self._sweeps(first)
             choice, point = self._choose(about, sweeps)
             others = list(self._others(about, way)) if self._aim.ways else []
             compared = [
@@ -230,6 +228,17 @@ class Measurement:
             return [1, 2]
         return sorted({*doublings(about["cpus"]), about["cpus"]})
 
+    def _sweeps(self, probe: Probe) -> dict[int, Sweep]:
+        found: dict[int, Sweep] = {}
+        for workers in self._workers(probe.about):
+            try:
+                found[workers] = self._sweep(probe, workers)
+            except Full:  # so many at once do not even fit with a request each
+                if not found:
+                    raise
+                break
+        return found
+
     def _sweep(self, probe: Probe, workers: int) -> Sweep:
         about = probe.about
         free = Memory(about["fixed_gb"], 0, about["memory_gb"]).free
@@ -269,11 +278,11 @@ class Measurement:
         self, about: Mapping[str, Any], sweeps: Mapping[int, Sweep]
     ) -> tuple[Choice, Point]:
         services = self._services(about, sweeps)
-        largest = max(service.largest for service in services.values())
+        measured = {workers: service.largest for workers, service in services.items()}
         room = self._room(about, sweeps)
         target = self._aim.target
         try:
-            choice = choose(services, room, target, largest, precision=ENOUGH)
+            choice = choose(services, room, target, measured, precision=ENOUGH)
         except ValueError as error:
             raise Full from error
         return choice, limit_for(sweeps[choice.workers], choice.max_batch_size)

@@ -56,17 +56,49 @@ class ModelFailed(UserError):
     """The model raised an error."""
 
 
-@dataclass
 class Probe:
-    """A running probe.
+    """A running probe; one that the system ended for its memory is started again when needed.
 
     Attributes:
         about: what it said of itself, see `probe.Probe.about`.
     """
 
-    process: subprocess.Popen[bytes]
-    log: Path
-    about: Mapping[str, Any]
+    def __init__(
+        self, command: Sequence[str], space: Path, variables: Mapping[str, str], log: Path
+    ) -> None:
+        self._command, self._space, self._log = command, space, log
+        self._variables = variables
+        self._process: subprocess.Popen[bytes] | None = None
+        self.about: Mapping[str, Any] = {}
+
+    def start(self) -> None:
+        """Load the model.
+
+        Raises:
+            Full: it does not fit the memory.
+            UserError: it cannot be loaded.
+        """
+        with self._log.open("wb") as output, signals_deferred():
+            self._process = subprocess.Popen(
+                self._command,
+                cwd=self._space,
+                env={**os.environ, **self._variables},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=output,
+                bufsize=0,
+                start_new_session=True,
+            )
+        self.about = read(self._process, LOAD_SECONDS, self._log)
+
+    def stop(self) -> None:
+        """End it."""
+        if self._process is None:
+            return
+        for pipe in (self._process.stdin, self._process.stdout):
+            with contextlib.suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
+        stop(self._process)
 
     def measure(self, limit: int, workers: int, seconds: float) -> Point:
         """Measure batches within a limit.
@@ -95,11 +127,14 @@ class Probe:
         return list(self._ask({"do": "answers", "count": count})["answers"])
 
     def _ask(self, question: dict[str, Any]) -> dict[str, Any]:
-        assert self.process.stdin is not None
+        if self._process is None or self._process.poll() is not None:
+            self.stop()
+            self.start()
+        assert self._process is not None
+        assert self._process.stdin is not None
         with contextlib.suppress(OSError):  # it has ended, which shows below
-            self.process.stdin.write(json.dumps(question).encode() + b"\n")
-            self.process.stdin.flush()
-        return read(self.process, ANSWER_SECONDS, self.log)
+            self._process.stdin.write(json.dumps(question).encode() + b"\n")
+        return read(self._process, ANSWER_SECONDS, self._log)
 
 
 @contextmanager
@@ -117,26 +152,13 @@ def probing(
         UserError: it cannot be loaded.
     """
     with tempfile.TemporaryDirectory(prefix="spaces-gen-") as folder:
-        log = Path(folder) / "log"
-        process: subprocess.Popen[bytes] | None = None
+        command = (python, str(SCRIPT), str(inputs))
+        probe = Probe(command, space, variables, Path(folder) / "log")
         try:
-            with log.open("wb") as output, signals_deferred():
-                process = subprocess.Popen(
-                    [python, str(SCRIPT), str(inputs)],
-                    cwd=space,
-                    env={**os.environ, **variables},
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=output,
-                    bufsize=0,
-                    start_new_session=True,
-                )
-            yield Probe(process, log, read(process, LOAD_SECONDS, log))
+            probe.start()
+            yield probe
         finally:
-            if process is not None:
-                with contextlib.suppress(OSError):
-                    process.stdin.close()  # type: ignore[union-attr]
-                stop(process)
+            probe.stop()
 
 
 def read(process: subprocess.Popen[bytes], seconds: float, log: Path) -> dict[str, Any]:

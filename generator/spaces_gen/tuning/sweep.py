@@ -53,7 +53,7 @@ def sweep(
         deadline: by time.monotonic(); none is begun after it.
 
     Raises:
-        Full: not even the first one fits.
+        Full: not even the first one fits the memory.
     """
     points: list[Point] = []
     limit, small_gains, reason = first, 0, "largest"
@@ -72,6 +72,11 @@ def sweep(
             reason = "memory"
             break
         best = max((one.rate(workers) for one in points), default=0.0)
+        if point.memory_gb > memory_gb:  # more than was expected
+            if not points:
+                raise Full
+            reason = "memory"
+            break
         if point.rate(workers) < (1 + LEAST_GAIN) * best:  # or something else was in the way
             with suppress(Full):
                 point = faster(point, measure(limit), workers)

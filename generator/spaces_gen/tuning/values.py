@@ -12,6 +12,7 @@ from spaces_gen.tables import ModelType
 from spaces_gen.tuning.process import Point
 
 MOST_CALL_COST = 1_000_000
+SHORTEST = 1e-9  # seconds that a clock can tell
 # columns of tuning.py that are measured, and may be set by a variable of the same name
 MEASURED = (
     "dtype",
@@ -64,7 +65,7 @@ def call_cost(passes: Iterable[tuple[int, float]], otherwise: int) -> int:
     Least squares with weights 1 / t^2, since what varies is a share of the time. Where no line can
     be seen, as all cost the same or the times vary too much, it is `otherwise`.
     """
-    known = [(cost, seconds, 1 / seconds**2) for cost, seconds in passes if seconds > 0]
+    known = [(cost, seconds, seconds**-2) for cost, seconds in passes if seconds > SHORTEST]
     total = sum(weight for _, _, weight in known)
     if not known or total <= 0:
         return otherwise
@@ -78,4 +79,4 @@ def call_cost(passes: Iterable[tuple[int, float]], otherwise: int) -> int:
         / spread
     )
     beside = mean_seconds / slope - mean_cost if slope > 0 else 0.0
-    return min(MOST_CALL_COST, round(beside)) if beside > 0 else otherwise
+    return round(min(MOST_CALL_COST, beside)) if beside > 0 else otherwise

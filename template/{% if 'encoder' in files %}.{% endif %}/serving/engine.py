@@ -121,6 +121,7 @@ def exported(
         version("transformers"),
         version(runtime.tier.engine),
         sorted(sample),
+        Path("model.py").read_bytes(),  # another network may have the same weights
     )
     folder = KEPT / str(digest(known))
     if folder.is_dir():
