@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from spaces_gen.carried import known_of, measurements
 from spaces_gen.estimate import MEMORY_SHARE, batch_seconds, largest_model
 from spaces_gen.plan import Plan, make_plan
 from spaces_gen.tables import load_model_types, load_quotas, load_tiers
@@ -130,3 +133,99 @@ def test_what_is_wrong_is_said_in_one_line(arguments: list[str], code: int, word
     assert done.returncode == code
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def measured_as(factor: float, flavor: str = "cpu-basic", workers: int = 1) -> dict[str, Any]:
+    """Answers of a Space whose tier is so much slower than the data sheets say."""
+    model_type = load_model_types()["text-classification"]
+    seconds = {
+        str(size): workers
+        * factor
+        * batch_seconds(TIERS[flavor], model_type, model_type.parameters, size)
+        for size in (1, 2, 4, 8, 16, 32, 64)
+    }
+    figures = {
+        "requests": 8,
+        "seconds": seconds,
+        "front_end": 0.002,
+        "fixed_gb": 1.0,
+        "request_gb": 0.02,
+    }
+    row = {"workers": workers, "dtype": "bfloat16", "figures": figures}
+    return {
+        "model_type": "text-classification",
+        "measured": {model_type.model_id: {flavor: row}},
+    }
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_measurement_is_carried_over_by_the_roofline(workers: int) -> None:
+    answers = measured_as(3.0, workers=workers)
+    (model,) = answers["measured"]
+    known = measurements(answers, model)
+    model_type = load_model_types()["text-classification"]
+    for flavor, tier in TIERS.items():
+        found = known_of(tier, model_type, model_type.parameters, known)
+        expected = batch_seconds(tier, model_type, model_type.parameters, 8)
+        if flavor == "cpu-basic":
+            assert found.source == "measured"
+            assert found.service.of_model(8) == pytest.approx(3 * workers * expected)
+        else:
+            assert found.source == "from cpu-basic"
+            assert found.service.of_model(8) == pytest.approx(3 * expected)
+            assert found.certainty == (2.0 if tier.gpu else 1.5)
+        # the page's work is on the CPU: its time shrinks with the number of cores that share it
+        cpus = (tier.cpus or 1) if not tier.gpu else 1
+        assert found.service.front_end == pytest.approx(0.002 * 2 / cpus)
+
+
+def test_of_several_measurements_the_one_on_the_same_card_counts() -> None:
+    answers = measured_as(3.0)
+    (model,) = answers["measured"]
+    answers["measured"][model] |= measured_as(0.5, "a10g-small")["measured"][model]
+    sources = {row.hardware: row.source for row in make_plan(answers, 5, None).rows}
+    assert sources["cpu-basic"] == sources["a10g-small"] == "measured"
+    assert sources["cpu-upgrade"] == "from cpu-basic"
+    assert sources["a10g-large"] == sources["a100-large"] == "from a10g-small"
+
+
+def test_a_slower_measurement_makes_every_tier_slower() -> None:
+    fast, slow = (make_plan(measured_as(factor), 1, None) for factor in (1.0, 4.0))
+    for one, other in zip(fast.rows, slow.rows):
+        assert (one.highest_rate or 0) >= (other.highest_rate or 0)
+        assert (one.p95 or 0) <= (other.p95 or 0)
+    assert slow.rows[0].highest_rate < fast.rows[0].highest_rate  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"figures": {}},
+        {"figures": None},
+        {"figures": {"seconds": {"1": -1}}},
+        {"workers": "x"},
+    ],
+)
+def test_a_damaged_measurement_is_left_out(damage: dict[str, Any]) -> None:
+    answers = measured_as(3.0)
+    (model,) = answers["measured"]
+    answers["measured"][model]["cpu-basic"] |= damage
+    assert {row.source for row in make_plan(answers, 1, None).rows} == {"estimated"}
+
+
+def test_the_table_marks_how_each_figure_is_known(
+    rendered: Callable[..., Path], tmp_path: Path
+) -> None:
+    space = tmp_path / "space"
+    shutil.copytree(rendered(model_type="text-classification"), space)
+    with (space / ".copier-answers.yml").open("a", encoding="utf-8") as file:
+        file.write(yaml.safe_dump({"measured": measured_as(1.0)["measured"]}))
+    shown = plan(str(space)).stdout
+    lines = {line.split()[0]: line for line in shown.splitlines() if line.startswith(" ")}
+    assert " 8 " in lines["cpu-basic"]
+    assert "bfloat16" in lines["cpu-basic"]
+    assert "≈" in lines["t4-small"]
+    assert "from cpu-basic" in lines["t4-small"]
+    for sentence in ("no mark: measured", "≈: carried over from cpu-basic"):
+        assert sentence in shown
+    assert "~" in plan("--model-type", "text-classification").stdout

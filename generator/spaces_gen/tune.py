@@ -238,7 +238,8 @@ class Tuning:
             raise UserError(f"the Space does not answer: {failures(alone)}")
         fitting = int(ALL_ANSWERED_SECONDS / latency)
         self._users = max(FEWEST_USERS, min(MOST_USERS, fitting))
-        needed = max(RUN_SECONDS, 4 * latency, self._users * latency / 2)
+        usual = min(RUN_SECONDS, self._settings.seconds)
+        needed = max(usual, 4 * latency, self._users * latency / 2)
         self._seconds = min(LONGEST_RUN_SECONDS, needed)
         assert before.served is not None
         counted, cpu = answered(before), page_seconds(before.served)
