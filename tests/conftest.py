@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from publishing import command, hub, space  # noqa: F401  # fixtures
+from space_process import python_path
 
 from spaces_gen.render import render
 
@@ -17,6 +18,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT / "hooks"))  # space_checks, as `spaces-gen check` imports it
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["PYTHONPATH"] = python_path(*filter(None, [os.environ.get("PYTHONPATH")]))
 os.environ["COPIER_CACHE_DIR"] = str(ROOT / ".cache" / "copier")
 
 

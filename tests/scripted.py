@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from space_process import RunningSpace
+from space_process import RunningSpace, python_path
 
 WAIT_SECONDS = 60
 
@@ -23,7 +23,7 @@ def scripted(folder: Path, rendered: Path, model: str, **variables: Any) -> Runn
     hidden = folder / "hidden"
     hidden.mkdir()
     (hidden / "torch.py").write_text("raise ImportError('hidden')", encoding="utf-8")
-    settings = {"CACHE_EXAMPLES": "off", "PYTHONPATH": str(hidden)}
+    settings = {"CACHE_EXAMPLES": "off", "PYTHONPATH": python_path(hidden)}
     given = {name: str(value) for name, value in variables.items()}
     return RunningSpace(folder / "space", **{**settings, **given})
 

@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from scripted import until
-from space_process import RunningSpace
+from space_process import RunningSpace, python_path
 
 SECONDS = 60  # for anything at all
 LIMIT = "2"  # TIME_LIMIT of the Spaces whose model hangs
@@ -400,7 +400,7 @@ def space(
         (folder / "stage").mkdir()
         defaults = {
             "STAGE": str(folder / "stage"),
-            "PYTHONPATH": str(hidden),
+            "PYTHONPATH": python_path(hidden),
             "CACHE_EXAMPLES": "off",
             "MAX_BATCH_SIZE": "16",
             "MAX_BATCH_COST": "0",

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from space_process import python_path
 
 from spaces_gen.tables import Tier, load_tiers
 
@@ -106,7 +107,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
 
     def get(space: Path, code: str, *stubs: str, **variables: str) -> Any:
         environment = {k: v for k, v in os.environ.items() if not k.startswith(OF_A_PLATFORM)}
-        environment["PYTHONPATH"] = os.pathsep.join(str(folder / name) for name in stubs)
+        environment["PYTHONPATH"] = python_path(*(folder / name for name in stubs))
         environment["PYTHONDONTWRITEBYTECODE"] = "1"
         return subprocess.run(
             [sys.executable, "-c", code],
