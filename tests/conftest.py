@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from publishing import command, hub, space  # noqa: F401  # fixtures
+from publishing import child, command, hub, space  # noqa: F401  # fixtures
 from space_process import python_path
+from upgrading import fast_renders
 
 from spaces_gen.render import render
 
@@ -39,7 +40,8 @@ def rendered(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
         key = tuple(sorted(answers.items()))
         if key not in spaces:
             spaces[key] = tmp_path_factory.mktemp("rendered") / "space"
-            render(answers, spaces[key])
+            with fast_renders():
+                render(answers, spaces[key])
         return spaces[key]
 
     return get

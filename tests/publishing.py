@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -11,8 +13,11 @@ from pathlib import Path
 
 import pytest
 from hub import Hub
+from huggingface_hub.utils import http_backoff
+from upgrading import run_here
 
 ME = "me/demo"
+SECURE = functools.cache(ssl.create_default_context)  # it reads all certificates each time
 
 
 @pytest.fixture
@@ -78,8 +83,36 @@ class Command:
         return lines[0]
 
 
+class Here(Command):
+    """The same in this process, which spares the imports; waits are short."""
+
+    def __call__(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        if any(name.startswith("HF_") for name in variables):  # they are read by an import
+            return super().__call__(*arguments, **variables)
+        with pytest.MonkeyPatch.context() as patch:
+            at_the_hub(patch, self.access["HF_ENDPOINT"])
+            return run_here(*arguments, env={**self.environment, **variables})
+
+
+def at_the_hub(patch: pytest.MonkeyPatch, address: str) -> None:
+    """Let what runs in this process ask this Hub, and again at once where it has to wait."""
+    for name, value in (("ENDPOINT", address), ("HF_HUB_OFFLINE", False)):
+        patch.setattr(f"huggingface_hub.constants.{name}", value)
+    patch.setattr("spaces_gen.hub.client.FIRST_PAUSE", 0.01)
+    patch.setattr("spaces_gen.hub.follow.FIRST_POLL_SECONDS", 0.05)
+    defaults = http_backoff.__kwdefaults__
+    assert defaults is not None
+    patch.setitem(defaults, "base_wait_time", 0.01)  # the library's own pauses
+    patch.setattr("ssl.create_default_context", SECURE)
+
+
 @pytest.fixture
-def command(hub: Hub, tmp_path: Path) -> Command:
+def command(hub: Hub, tmp_path: Path) -> Here:
+    return Here(hub, tmp_path)
+
+
+@pytest.fixture
+def child(hub: Hub, tmp_path: Path) -> Command:
     return Command(hub, tmp_path)
 
 

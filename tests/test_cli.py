@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
 import struct
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from upgrading import fast_renders, run_here
+from upgrading import run as child
 
 from spaces_gen import __version__
 from spaces_gen.questions import questions
 from spaces_gen.tables import load_model_types, load_tiers
 
 
-def run(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """`spaces-gen` as a child process without a terminal."""
-    return subprocess.run(
-        [sys.executable, "-m", "spaces_gen", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        stdin=subprocess.DEVNULL,
-        env={**os.environ, "HF_HUB_OFFLINE": "1", "NO_COLOR": "1", "COLUMNS": "200", **variables},
-    )
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """`spaces-gen` in this process, without a terminal; `child` in one of its own."""
+    with fast_renders():
+        return run_here(*arguments, env={"NO_COLOR": "1", "COLUMNS": "200"})
 
 
 def refused(*arguments: str) -> str:
@@ -39,11 +33,11 @@ def refused(*arguments: str) -> str:
 
 
 def test_new_without_a_terminal_takes_the_defaults(tmp_path: Path) -> None:
-    done = run("new", str(tmp_path / "space"))
+    done = child("new", str(tmp_path / "space"))
     assert done.returncode == 0, done.stderr
     assert "spaces-gen check" in done.stdout
     assert (tmp_path / "space" / "app.py").is_file()
-    assert run("check", str(tmp_path / "space")).returncode == 0
+    assert child("check", str(tmp_path / "space")).returncode == 0
 
 
 def test_new_takes_every_answer_as_an_option(tmp_path: Path) -> None:
@@ -158,17 +152,17 @@ def test_check_says_what_is_wrong(tmp_path: Path) -> None:
 
 
 def test_version_help_and_wrong_usage() -> None:
-    assert run("--version").stdout == f"spaces-gen {__version__}\n"
+    assert child("--version").stdout == f"spaces-gen {__version__}\n"
     assert run("--help").returncode == 0
     for verb in ("new", "check", "demo", "tiers", "model-types"):
         assert "Example: spaces-gen" in run(verb, "--help").stdout
     assert run("nonsense").returncode == 2
-    assert run("new").returncode == 2
+    assert child("new").returncode == 2
     assert run("tiers", "--jsn").returncode == 2
 
 
 def test_debug_shows_where_an_error_comes_from(tmp_path: Path) -> None:
-    done = run("--debug", "new", str(tmp_path / "a"), "--hardware", "t5", "--defaults")
+    done = child("--debug", "new", str(tmp_path / "a"), "--hardware", "t5", "--defaults")
     assert done.returncode == 1
     assert "Traceback" in done.stderr
 

@@ -5,19 +5,20 @@ from __future__ import annotations
 import itertools
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hub import Hub
-from publishing import ME, Command, here, writes
+from publishing import ME, Command, Here, at_the_hub, here, writes
 from rich.console import Console
+from upgrading import fresh, renders_once
 
 from spaces_gen.errors import UserError
 from spaces_gen.hub.client import Hub as Client
-from spaces_gen.render import render
 from spaces_gen.upgrade_on_hub import upgrade_on_hub
 from spaces_gen.upgrading.change import Wish
+
+pytestmark = pytest.mark.usefixtures(renders_once.__name__)
 
 THERE = f"hf:{ME}"
 TIER = ("--hardware", "t4-small")
@@ -36,12 +37,11 @@ def files(space: Path) -> Files:
 
 
 @pytest.fixture
-def on_t4(files: Files, tmp_path: Path) -> Files:
+def on_t4(files: Files) -> Files:
     """What the same Space is on the T4."""
-    render({"model_type": "text-classification", "hardware": "t4-small"}, tmp_path / "t4")
-    fresh = here(tmp_path / "t4")
+    new = fresh(hardware="t4-small")
     kept = {name: files[name] for name in ("app.py", "own.py")}
-    return {**fresh, **kept, "README.md": fresh["README.md"] + b"\nMore about it.\n"}
+    return {**new, **kept, "README.md": new["README.md"] + b"\nMore about it.\n"}
 
 
 def tuned(files: Files) -> str:
@@ -69,11 +69,11 @@ def test_by_default_the_change_is_proposed_and_the_space_stays_as_it_is(
 
 
 def test_at_once_it_is_one_commit_and_then_the_hardware(
-    hub: Hub, command: Command, files: Files, on_t4: Files
+    hub: Hub, child: Command, files: Files, on_t4: Files
 ) -> None:
     there = hub.add_space(ME, files)
     before = there.files()
-    said = command.well("upgrade", THERE, *TIER, "--no-pr")
+    said = child.well("upgrade", THERE, *TIER, "--no-pr")
     assert there.files() == {**before, **on_t4}
     assert [one.title for one in there.commits].count("Move to t4-small") == 1
     assert (there.requested_hardware, there.sleep_time) == ("t4-small", 3600)
@@ -81,7 +81,7 @@ def test_at_once_it_is_one_commit_and_then_the_hardware(
     assert sent.index(f"POST /api/spaces/{ME}/commit/main") < len(sent) - 1, "files come first"
     assert "t4-small ($0.40 an hour)" in said
     count = len(hub.writes)
-    assert "nothing to change" in command.well("upgrade", THERE, *TIER, "--no-pr")
+    assert "nothing to change" in child.well("upgrade", THERE, *TIER, "--no-pr")
     assert len(hub.writes) == count
 
 
@@ -160,7 +160,7 @@ def test_each_refusal_is_one_sentence(hub: Hub, command: Command, files: Files) 
     assert "is not allowed" in command.refused("upgrade", THERE, "--hardware", "t5")
     assert "namespace/name" in command.refused("upgrade", "hf:demo", *TIER, code=2)
     assert "for a folder" in command.refused("upgrade", THERE, *TIER, "--publish", code=2)
-    read_only = Command(hub, Path(command.environment["HF_HOME"]), hub.token("me", role="read"))
+    read_only = Here(hub, Path(command.environment["HF_HOME"]), hub.token("me", role="read"))
     assert "may only read" in read_only.refused("upgrade", THERE, *TIER)
     large = {"model_parameters": 20000}
     assert hub.writes == []
@@ -178,10 +178,8 @@ def test_a_fault_at_any_request_leaves_one_commit_or_none(
     hub: Hub, files: Files, on_t4: Files, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the answer to the commit gets lost."""
-    for name, value in (("ENDPOINT", hub.url), ("HF_HUB_OFFLINE", False)):
-        monkeypatch.setattr(f"huggingface_hub.constants.{name}", value)
+    at_the_hub(monkeypatch, hub.url)
     monkeypatch.setenv("HF_TOKEN", hub.token("me"))
-    monkeypatch.setattr("spaces_gen.hub.client.FIRST_PAUSE", 0.01)
     console = Console(quiet=True)
 
     def run(name: str) -> None:
@@ -228,9 +226,9 @@ def original(hub: Hub, files: Files) -> str:
 
 
 def test_a_fork_is_private_made_for_its_tier_and_tells_what_it_lacks(
-    hub: Hub, command: Command, original: str, on_t4: Files
+    hub: Hub, child: Command, original: str, on_t4: Files
 ) -> None:
-    said = command.well("fork", original, "copy", *TIER, "--variable", "MODE=1")
+    said = child.well("fork", original, "copy", *TIER, "--variable", "MODE=1")
     copy = hub.space("me/copy")
     assert copy.visibility == "private"
     assert (copy.requested_hardware, copy.sleep_time) == ("t4-small", 3600)
@@ -306,7 +304,7 @@ def test_a_lost_answer_makes_no_second_copy(hub: Hub, command: Command, original
 
 
 def test_a_fork_can_be_fetched_and_moved_on(
-    hub: Hub, command: Command, original: str, tmp_path: Path, rendered: Callable[..., Path]
+    hub: Hub, command: Command, original: str, tmp_path: Path
 ) -> None:
     """A copy is a Space like any other."""
     command.well("fork", original, "copy", *TIER)
@@ -316,9 +314,8 @@ def test_a_fork_can_be_fetched_and_moved_on(
         (clone / path).write_bytes(data)
     command.well("upgrade", str(clone), "--hardware", "cpu-basic")
     back = here(clone)
-    fresh = here(rendered(model_type="text-classification"))
     for path in ("tuning.py", "requirements.txt", ".copier-answers.yml", "model.py"):
-        assert back[path] == fresh[path]
+        assert back[path] == fresh()[path]
     shutil.rmtree(clone)
     with pytest.raises(UserError):
         upgrade_on_hub(

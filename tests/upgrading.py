@@ -358,6 +358,7 @@ def run_here(
     """The same in this process, where the same render is made once; see `renders_once`."""
     out, err, code = io.StringIO(), io.StringIO(), 0
     argv, sys.argv = sys.argv, ["spaces-gen", *map(str, arguments)]
+    stdin, sys.stdin = sys.stdin, io.StringIO()
     environment = dict(os.environ)
     os.environ.update(env or {})
     try:
@@ -366,7 +367,7 @@ def run_here(
     except SystemExit as error:
         code = int(error.code or 0)
     finally:
-        sys.argv = argv
+        sys.argv, sys.stdin = argv, stdin
         os.environ.clear()
         os.environ.update(environment)
     return subprocess.CompletedProcess(sys.argv, code, out.getvalue(), err.getvalue())
