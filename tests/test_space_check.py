@@ -18,6 +18,8 @@ sys.path.insert(0, str(HOOKS))
 
 import space_check  # noqa: E402
 from space_checks import card_values, render  # noqa: E402
+from space_checks.files import list_files  # noqa: E402
+from space_checks.sizes import check_sizes  # noqa: E402
 
 CARD = {
     "title": "Photo sorter",
@@ -285,7 +287,7 @@ def test_a_quoted_value_or_a_file_name_does_not_print_a_token(
     assert all(BODY[:4] not in item.message for item in space_check.check(space))
 
 
-def test_sizes_and_lfs(space: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sizes_and_lfs(space: Path) -> None:
     (space / "data").mkdir()
     for name in ("exact.bin", "over.bin", "data/over.bin", "data/plain.bin"):
         (space / name).touch()
@@ -300,8 +302,10 @@ def test_sizes_and_lfs(space: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert only(space).path == "data/plain.bin"
     (space / "data" / "plain.bin").unlink()
     os.truncate(space / "over.bin", 1025 * MIB)
-    total = only(space)
+    (total,) = check_sizes(list_files(space))  # all checks would read 1 GiB of zeros
     assert (total.level, total.path) == ("warning", ".")
+    os.truncate(space / "over.bin", 1000 * MIB)
+    assert check_sizes(list_files(space)) == []
 
 
 @pytest.mark.parametrize(
