@@ -37,6 +37,7 @@ RECORDED = 256  # requests
 MOST_USERS, FEWEST_USERS = 32, 4
 ALL_ANSWERED_SECONDS = 20.0  # by a Space that answers one at a time: bounds the visitors
 RUN_SECONDS, LONGEST_RUN_SECONDS = 4.0, 60.0
+PATIENCE_SECONDS = 600.0  # of visitors
 ROUNDS = 3  # of the comparison with what was before
 LEAST_SHARE = 0.97  # of the throughput of before: less is worse, whatever the noise
 ROOM = 4  # times its memory that must be free to keep a Space running beside the probes
@@ -232,7 +233,7 @@ class Tuning:
         it counts divided by their number.
         """
         self._say("asking it, to record what its model gets")
-        alone = self._load(before, 1, 1.0, rate=None)
+        alone = self._load(before, 1, 1.0, rate=None, warm_up=0.0)
         latency = alone.p50
         if latency is None:
             raise UserError(f"the Space does not answer: {failures(alone)}")
@@ -247,9 +248,18 @@ class Tuning:
         used, done = page_seconds(before.served) - cpu, answered(before) - counted
         return used / max(1.0, done) / ((psutil.cpu_count() or 1) if shared else 1)
 
-    def _load(self, target: Target, users: float, seconds: float, rate: float | None) -> Figures:
+    def _load(
+        self,
+        target: Target,
+        users: float,
+        seconds: float,
+        rate: float | None,
+        warm_up: float = 1.0,
+    ) -> Figures:
         """A closed loop of visitors, or arrivals at a rate where there is one."""
-        demand = Demand(seconds=seconds, warm_up=min(1.0, seconds / 2))
+        demand = Demand(
+            seconds=seconds, warm_up=min(warm_up, seconds / 2), patience=PATIENCE_SECONDS
+        )  # fmt: skip
         route = "direct" if target.endpoint.direct else "queue"
         closed, offered = rate is None, users if rate is None else rate
         return measure(target, route, closed, offered, demand, self._values)
