@@ -14,6 +14,7 @@ from typing import Any
 
 import psutil
 import pytest
+from upgrading import run_here
 
 from spaces_gen.bench import Demand, opened
 from spaces_gen.bench import bench as measure
@@ -277,7 +278,7 @@ def test_the_command_compares_two_and_prints_tables_json_and_a_plot(
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(arguments: list[str], code: int, words: str) -> None:
-    done = command(*arguments)
+    done = run_here("bench", *arguments)
     assert done.returncode == code, done.stderr
     assert words in done.stderr
     assert "Traceback" not in done.stderr

@@ -18,6 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from space_checks import check
 from test_render import tree
+from upgrading import fast_renders
 
 from spaces_gen.errors import UserError
 from spaces_gen.render import render
@@ -141,7 +142,7 @@ def test_copier_yml_uses_only_keys_that_copier_knows() -> None:
 TEXT = st.text(max_size=80) | st.text(alphabet="\"'\\{}[]<>&#:-|>%!`*_$@\n\t é🙂‮", max_size=60)
 
 
-@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(title=TEXT, description=TEXT, model=TEXT)
 def test_any_text_is_refused_in_one_line_or_quoted(
     title: str, description: str, model: str, tmp_path_factory: pytest.TempPathFactory
@@ -151,7 +152,8 @@ def test_any_text_is_refused_in_one_line_or_quoted(
     answers = {"title": title, "short_description": description, "model_id": f"./{model}"}
     refusal = None
     try:
-        render(answers, space)
+        with fast_renders():
+            render(answers, space)
     except UserError as error:
         refusal = str(error)
     if refusal is not None:

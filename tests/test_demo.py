@@ -22,7 +22,7 @@ START_SECONDS = 180
 
 
 @contextmanager
-def demo(command: list[str], port: int, log: Path) -> Iterator[str]:
+def demo(command: list[str], port: int, log: Path, **variables: str) -> Iterator[str]:
     """A running demo's address; stopped by SIGTERM, after which nothing may be left."""
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -31,7 +31,7 @@ def demo(command: list[str], port: int, log: Path) -> Iterator[str]:
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            env={**os.environ, "XDG_CACHE_HOME": str(ROOT / ".cache")},
+            env={**os.environ, "XDG_CACHE_HOME": str(ROOT / ".cache"), **variables},
         )
     url = f"http://127.0.0.1:{port}"
     try:
@@ -71,7 +71,8 @@ def test_make_demo_serves_minilm_and_says_where(tmp_path: Path) -> None:
 def test_demo_chat_streams_from_smollm2(tmp_path: Path) -> None:
     port = free_port()
     command = [sys.executable, "-m", "spaces_gen", "demo", "chat", "--port", str(port)]
-    with demo(command, port, tmp_path / "log") as url:
+    # the answers to the examples would be computed beside
+    with demo(command, port, tmp_path / "log", CACHE_EXAMPLES="off") as url:
         job = Client(url, verbose=False).submit(
             "What is the capital of France? Answer in one short sentence.",
             "You are a helpful assistant.",

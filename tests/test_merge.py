@@ -13,6 +13,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -45,19 +46,21 @@ TIERS = list(load_tiers())
 
 @pytest.mark.parametrize("model_type", load_model_types())
 def test_updated_equals_fresh_and_there_and_back_is_nothing(model_type: str) -> None:
-    """All pairs of tiers, the answers file included."""
+    """The answers file included; all pairs of tiers, and of other model types a round of them."""
     assert len(TIERS) == 21
+    pairs = list(product(TIERS, TIERS))
+    if model_type != "text-classification":  # their files of a tier differ in values only
+        pairs = list(zip(TIERS, [*TIERS[1:], TIERS[0]]))
     plain = {tier: fresh(model_type, tier) for tier in TIERS}
     trees = {tier: as_tree(files) for tier, files in plain.items()}
-    for one in TIERS:
-        for other in TIERS:
-            there = merge(trees[one], trees[other], Memory(plain[one]))
-            assert (there.clashes, there.kept, there.deleted) == ([], [], []), (one, other)
-            assert there.empty == (one == other)
-            after = applied(plain[one], there)
-            assert after == plain[other], (one, other)
-            back = merge(trees[other], trees[one], Memory(after))
-            assert applied(after, back) == plain[one], (one, other)
+    for one, other in pairs:
+        there = merge(trees[one], trees[other], Memory(plain[one]))
+        assert (there.clashes, there.kept, there.deleted) == ([], [], []), (one, other)
+        assert there.empty == (one == other)
+        after = applied(plain[one], there)
+        assert after == plain[other], (one, other)
+        back = merge(trees[other], trees[one], Memory(after))
+        assert applied(after, back) == plain[one], (one, other)
 
 
 # -- any edit --------------------------------------------------------------------------------------
