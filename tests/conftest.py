@@ -23,6 +23,24 @@ os.environ["PYTHONPATH"] = python_path(*filter(None, [os.environ.get("PYTHONPATH
 os.environ["COPIER_CACHE_DIR"] = str(ROOT / ".cache" / "copier")
 
 
+# The files that take longest. They come first, so that no worker ends with one of them alone.
+LONGEST = (
+    *("direct_route", "processes", "serving", "publish_faults", "demo", "publish", "bench"),
+    *("browser", "requirements", "upgrade_versions", "upgrade", "render", "merge", "swap"),
+    *("copier", "runtime", "upgrade_hub", "adopt", "answer_cache", "readme", "wheel", "pre_commit"),
+)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Of xdist: it would give out the files with most tests first."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {f"test_{name}.py": place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.name, len(places)))
+
+
 @pytest.fixture(scope="session")
 def tiny_model() -> Callable[[str], Path]:
     """The folder of the tiny model of a model type; kept between runs."""
