@@ -17,13 +17,18 @@ from load import MAX_NEW_TOKENS
 RESULTS = Path(__file__).parent / "results"
 
 
-def machine(rounds: int) -> str:
+def place(*packages: str) -> str:
     """Where, when and with what it was measured."""
+    used = ", ".join(f"{name} {version(name)}" for name in packages)
     return (
         f"Measured {date.today()} on {os.cpu_count()} CPUs ({platform.machine()}), Python "
-        f"{platform.python_version()}, Gradio {version('gradio')}, torch {version('torch')}, "
-        f"transformers {version('transformers')}. Medians of {rounds} alternating rounds."
+        f"{platform.python_version()}, Gradio {version('gradio')}{used and ', '}{used}."
     )
+
+
+def machine(rounds: int) -> str:
+    """Where, when and with what alternating rounds were measured."""
+    return f"{place('torch', 'transformers')} Medians of {rounds} alternating rounds."
 
 
 def table(name: str, unit: str, options: argparse.Namespace, found: Any) -> str:
