@@ -30,8 +30,6 @@ bench-gpu: .venv/bench ## the same on a CUDA GPU: what is tuned beside Gradio's 
 	for workload in embedding digits; do $(RUN)/python benchmarks/compare.py $$workload --tuned \
 		--contenders abef --users 1 32 128 256 --output $${workload}_gpu; done
 	$(RUN)/python benchmarks/tuning.py similarity digits --output tuning_gpu
-	$(RUN)/python benchmarks/simulator.py
-	$(RUN)/python benchmarks/perftest.py
 
 tables: .venv/dev ## recompute the estimates after a change of a table
 	$(RUN)/python -m spaces_gen.estimate

@@ -20,10 +20,19 @@ RESULTS = Path(__file__).parent / "results"
 def place(*packages: str) -> str:
     """Where, when and with what it was measured."""
     used = ", ".join(f"{name} {version(name)}" for name in packages)
+    cards = gpus() if "torch" in packages else ""
     return (
-        f"Measured {date.today()} on {os.cpu_count()} CPUs ({platform.machine()}), Python "
+        f"Measured {date.today()} on {cards}{os.cpu_count()} CPUs ({platform.machine()}), Python "
         f"{platform.python_version()}, Gradio {version('gradio')}{used and ', '}{used}."
     )
+
+
+def gpus() -> str:
+    """The cards, if there are any."""
+    import torch
+
+    count = torch.cuda.device_count()
+    return f"{count} x {torch.cuda.get_device_name()}, " if count else ""
 
 
 def machine(rounds: int) -> str:
