@@ -178,7 +178,10 @@ class Tuning:
             self._say("starting the Space as it is")
             script = (recorder.__file__, str(self._inputs), str(RECORDED))
             before = stack.enter_context(self._served({}, script))
-            where = json.loads(Path(f"{self._inputs}.json").read_text(encoding="utf-8"))
+            told = Path(f"{self._inputs}.json")
+            if not told.exists():
+                raise UserError("app.py starts without server.launch(), by which tune learns of it")
+            where = json.loads(told.read_text(encoding="utf-8"))
             if where["zero_gpu"]:
                 raise UserError("on ZeroGPU each request is a batch of its own: nothing to tune")
             if where["model_id"] != self._model_id:
@@ -189,6 +192,8 @@ class Tuning:
                 )
             self._values = source(before, Demand(given=self._settings.given))
             front_end = self._first_load(before, shared=where["device"] == "cpu")
+            if not self._inputs.exists():
+                raise UserError("what the page is asked does not go through server.answer()")
             if not self._may_stay(before, where["device"]):
                 stack.close()
             measured = self._measure(where, front_end)
@@ -369,8 +374,8 @@ def write(space: Path, tuned: Tuned, say: Callable[[str], None]) -> list[str]:
     if recover(space.resolve()):
         say(f"an interrupted change of {space} was undone first")
     recorded = parse(content(Folder(space), ANSWERS), str(space)).answers
-    known: Mapping[str, Any] = recorded.get("measured") or {}
-    of_model = {**known.get(tuned.model_id, {}), tuned.flavor: tuned.answer}
+    known = mapping(recorded.get("measured"))
+    of_model = {**mapping(known.get(tuned.model_id)), tuned.flavor: tuned.answer}
     wish = Wish({"measured": {**known, tuned.model_id: of_model}})
     change = make_change(str(space), Folder(space), wish, say)
     if change.merge.clashes:
@@ -381,6 +386,11 @@ def write(space: Path, tuned: Tuned, say: Callable[[str], None]) -> list[str]:
         )
     swap(space.resolve(), dict(change.merge.written), change.merge.deleted, change.merge.seen)
     return sorted(change.merge.written)
+
+
+def mapping(value: Any) -> Mapping[str, Any]:
+    """An answer that is a mapping; the template says what is wrong with any other."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def report(

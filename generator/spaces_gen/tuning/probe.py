@@ -49,6 +49,7 @@ class Probe:
             self.inputs = list(unpickled(file))
         self.items: list[Any] = []
         self.prepare_seconds = 0.0
+        self._loop = asyncio.new_event_loop()  # one: answers to who left come late
         if not self.model.streams:
             began = time.perf_counter()
             self.items = self._prepared()
@@ -199,7 +200,7 @@ class Probe:
         """So many conversations at once: how long all take, by the pace of their first part."""
         whole = self._updates_of_an_answer()
         reset_peak()
-        updates, took = asyncio.run(self._converse(limit, seconds))
+        updates, took = self._loop.run_until_complete(self._converse(limit, seconds))
         # that of all conversations is set aside at once
         each = max(0.0, peak_memory() - self.fixed) / GB / self.runtime.tier.max_batch_size
         return {
@@ -211,7 +212,8 @@ class Probe:
 
     def _updates_of_an_answer(self) -> float:
         if not hasattr(self, "_whole"):
-            updates, _ = asyncio.run(self._converse(1, LONGEST_STREAM_SECONDS, rounds=1))
+            alone = self._converse(1, LONGEST_STREAM_SECONDS, rounds=1)
+            updates, _ = self._loop.run_until_complete(alone)
             self._whole = max(1, updates)
         return self._whole
 
