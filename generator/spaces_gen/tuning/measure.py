@@ -30,6 +30,7 @@ LEAST_GAIN = GAIN_OF_A_WORKER  # of another engine or dtype, to be worth it
 COMPARED_SECONDS = 10.0  # for the answers that are compared
 COMPARED, LEAST_COMPARED = 200, 16  # answers
 POINT_SECONDS = 0.9
+SWEEP_SECONDS = 30.0  # at least, for the way that was chosen
 STREAM_SECONDS = 8.0  # of conversations, whose pace varies more
 LARGEST_COST, LARGEST_BATCH = 2**17, 256
 ENOUGH = Precision(arrivals=4000, steps=10)  # the optimum is flat
@@ -163,7 +164,8 @@ class Measurement:
             self._say(f"measuring {way.name}")
             with self._probe(way, choice.workers) as probe:
                 about = probe.about
-                sweeps = {choice.workers: self._sweep(probe, choice.workers)}
+                deadline = max(self._aim.deadline, time.monotonic() + SWEEP_SECONDS)
+                sweeps = {choice.workers: self._sweep(probe, choice.workers, deadline)}
                 choice, point = self._choose(about, sweeps)
         return Measured(
             about,
@@ -232,14 +234,14 @@ class Measurement:
         found: dict[int, Sweep] = {}
         for workers in self._workers(probe.about):
             try:
-                found[workers] = self._sweep(probe, workers)
+                found[workers] = self._sweep(probe, workers, self._aim.deadline)
             except Full:  # so many at once do not even fit with a request each
                 if not found:
                     raise
                 break
         return found
 
-    def _sweep(self, probe: Probe, workers: int) -> Sweep:
+    def _sweep(self, probe: Probe, workers: int, deadline: float) -> Sweep:
         about = probe.about
         free = Memory(about["fixed_gb"], 0, about["memory_gb"]).free
         streams = about["streams"]
@@ -261,7 +263,7 @@ class Measurement:
             largest=largest,
             target=self._aim.target,
             memory_gb=free,
-            deadline=self._aim.deadline,
+            deadline=deadline,
         )
 
     def _services(
