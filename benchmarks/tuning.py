@@ -131,7 +131,11 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
         folder = Path(temporary) / name
         render({"model_type": space.model_type, "model_id": str(space.model())}, folder)
         began = time.monotonic()
-        tuned = tune(folder, Settings(ways=False), print)
+        tuned = tune(
+            folder,
+            Settings(ways=False),
+            lambda step: print(f"{time.monotonic() - began:.0f} s: {step}", flush=True),
+        )
         tuning_seconds = time.monotonic() - began
         plot(tuned, RESULTS / f"tuning_{name}.svg")
         print(dict(tuned.values), flush=True)
