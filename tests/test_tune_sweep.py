@@ -15,7 +15,7 @@ from typing import Any
 import jinja2
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from upgrading import fresh, put
 
@@ -443,7 +443,7 @@ def overridden(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..
         yield get
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40, deadline=None, phases=set(Phase) - {Phase.shrink})  # which takes long
 @given(
     fixed=st.floats(1e-4, 2),
     per_item=st.floats(1e-5, 0.5),

@@ -6,6 +6,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+LARGEST = 1_000_000  # no batch has more items
+
 
 @dataclass(frozen=True)
 class ServiceTime:
@@ -83,8 +85,8 @@ class Memory:
         if free <= 0:
             return 0
         if self.per_item <= 0:
-            return 1_000_000
-        return max(0, int(free / (workers * self.per_item) + 1e-9))
+            return LARGEST
+        return int(min(LARGEST, free / (workers * self.per_item) + 1e-9))
 
 
 def throughput(service: ServiceTime, batch: int, workers: int = 1) -> float:
