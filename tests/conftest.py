@@ -25,9 +25,10 @@ os.environ["COPIER_CACHE_DIR"] = str(ROOT / ".cache" / "copier")
 
 # The files that take longest. They come first, so that no worker ends with one of them alone.
 LONGEST = (
-    *("direct_route", "processes", "serving", "publish_faults", "demo", "publish", "bench"),
+    *("direct_route", "processes", "serving", "publish_faults", "tune", "demo", "publish"),
+    *("readme", "bench", "engines", "tune_sweep"),
     *("browser", "requirements", "upgrade_versions", "upgrade", "render", "merge", "swap"),
-    *("copier", "runtime", "upgrade_hub", "adopt", "answer_cache", "readme", "wheel", "pre_commit"),
+    *("copier", "runtime", "upgrade_hub", "adopt", "answer_cache", "wheel", "pre_commit"),
 )
 
 

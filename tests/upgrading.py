@@ -24,6 +24,8 @@ from typing import Any
 
 import jinja2
 import pytest
+from huggingface_hub import set_client_factory
+from huggingface_hub.utils._http import default_client_factory
 
 from spaces_gen import adopt
 from spaces_gen.cli import main
@@ -370,6 +372,7 @@ def run_here(
         sys.argv, sys.stdin = argv, stdin
         os.environ.clear()
         os.environ.update(environment)
+        set_client_factory(default_client_factory)  # the command's own has its deadline
     return subprocess.CompletedProcess(sys.argv, code, out.getvalue(), err.getvalue())
 
 
