@@ -202,7 +202,7 @@ def test_a_rendered_space_on_both_routes_with_its_own_counters(
 ) -> None:
     monkeypatch.setenv("MODEL_ID", str(tiny_model("image-classification")))
     space = rendered(model_type="image-classification")
-    demand = Demand(users=(8,), rates=(6.0,), seconds=1.2, warm_up=0.3)
+    demand = Demand(users=(8,), rates=(6.0,), seconds=3, warm_up=0.3)
     (found,) = measure([str(space)], demand, "t4-small", lambda _: None)
     assert [(one.route, one.closed) for one in found.rows] == [
         ("queue", True), ("queue", False), ("direct", True), ("direct", False),
@@ -221,7 +221,7 @@ def test_a_chat_is_answered_on_both_routes(
     rendered: Callable[..., Path], tiny_model: Callable[[str], Path], monkeypatch: Any
 ) -> None:
     monkeypatch.setenv("MODEL_ID", str(tiny_model("text-generation")))
-    demand = Demand(users=(2,), rates=(), seconds=2, warm_up=0.2, given={"max_new_tokens": 16})
+    demand = Demand(users=(2,), rates=(), seconds=5, warm_up=0.2, given={"max_new_tokens": 16})
     space = rendered(model_type="text-generation")
     (found,) = measure([str(space)], demand, None, lambda _: None)
     for one in found.rows:
