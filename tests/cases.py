@@ -6,8 +6,6 @@ of the Space.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,92 +13,29 @@ from typing import Any
 import numpy as np
 import torch
 import transformers as tf
+from case_parts import (
+    SENTENCES,
+    Case,
+    broken_picture,
+    broken_recording,
+    close_scores,
+    pictures,
+    recordings,
+    texts,
+)
 from gradio_client import handle_file
 from PIL import Image
 
-SENTENCES = [
-    "I saw a cat.",
-    "The king and the queen walk along the river in the warm evening sun.",
-    "No.",
-    "We eat bread, drink milk and laugh all day long because summer is here at last",
-    "terrible weather",
-    "My sister sings a slow song for her horse in the village behind the hill.",
-    "Was it a good game?",
-    "snow snow snow snow snow snow snow snow",
-]
-
-
-def texts(count: int) -> list[str]:
-    """Different texts of 1 to 60 words."""
-    return [
-        " ".join([SENTENCES[i % 8], *(["blue", "stone", "rain"][i % 3],) * (i * 7 % 40), str(i)])
-        for i in range(count)
-    ]
-
-
-def pictures(count: int, folder: Path) -> list[str]:
-    """Different pictures of different sizes."""
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for i in range(count):
-        noise = np.random.default_rng(i)
-        size = (24 + 8 * (i % 5), 24 + 8 * (i % 7), 3)
-        blocks = noise.integers(0, 255, (4, 4, 3), dtype=np.uint8)
-        path = folder / f"{i}.png"
-        Image.fromarray(blocks).resize(size[:2], Image.Resampling.NEAREST).save(path)
-        paths.append(str(path))
-    return paths
-
-
-def recordings(count: int, folder: Path) -> list[str]:
-    """Different tones with noise, half a second to three seconds, as WAV of 16 kHz."""
-    from scipy.io import wavfile
-
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for i in range(count):
-        seconds = 0.5 + (i % 6) / 2
-        time = np.arange(int(16_000 * seconds)) / 16_000
-        noise = np.random.default_rng(i).normal(0, 0.02, len(time))
-        wave = 0.4 * np.sin(2 * np.pi * (150 + 130 * i) * time) + noise
-        path = folder / f"{i}.wav"
-        wavfile.write(path, 16_000, (wave * 20_000).astype(np.int16))
-        paths.append(str(path))
-    return paths
-
-
-@dataclass
-class Case:
-    """One model type under test; `folder` takes files, `model` is the tiny model's folder."""
-
-    model: Path
-    folder: Path
-    bad: list[Any] = field(default_factory=list)
-    complaint: str = ""
-
-    def inputs(self, count: int) -> list[list[Any]]:
-        """Arguments of `count` different calls through gradio_client."""
-        raise NotImplementedError
-
-    def expected(self, inputs: list[Any]) -> Any:
-        """What the model says to one of them."""
-        raise NotImplementedError
-
-    def same(self, answer: Any, expected: Any) -> bool:
-        """Whether the Space's answer is the model's."""
-        raise NotImplementedError
-
-
-def close_scores(answer: Any, expected: dict[str, float]) -> bool:
-    """Compare what gr.Label sends with scores by label."""
-    sent = {entry["label"]: entry["confidence"] for entry in answer["confidences"]}
-    best = sorted(expected.items(), key=lambda pair: -pair[1])[: len(sent)]
-    return answer["label"] == best[0][0] and all(
-        abs(sent.get(label, 9) - score) < 1e-4 for label, score in best
-    )
+__all__ = ["SENTENCES", "Case", "case", "pictures", "recordings", "texts"]
 
 
 class TextClassification(Case):
+    complaint = "type a text"
+
+    @property
+    def bad(self) -> list[Any]:
+        return [" "]
+
     def inputs(self, count: int) -> list[list[Any]]:
         return [[text] for text in texts(count)]
 
@@ -123,6 +58,12 @@ class TextClassification(Case):
 
 
 class ZeroShotClassification(TextClassification):
+    complaint = "at least one label"
+
+    @property
+    def bad(self) -> list[Any]:
+        return ["a", " , "]
+
     def inputs(self, count: int) -> list[list[Any]]:
         labels = ["cat, river, song", "good, bad", "red , green,blue, black , white"]
         return [[text, labels[i % 3]] for i, text in enumerate(texts(count))]
@@ -141,6 +82,12 @@ class ZeroShotClassification(TextClassification):
 
 
 class SentenceSimilarity(Case):
+    complaint = "type two texts"
+
+    @property
+    def bad(self) -> list[Any]:
+        return ["a", ""]
+
     def inputs(self, count: int) -> list[list[Any]]:
         left, right = texts(count), texts(2 * count)[count:]
         return [list(pair) for pair in zip(left, right)]
@@ -168,6 +115,12 @@ class SentenceSimilarity(Case):
 
 
 class ImageClassification(Case):
+    complaint = "cannot be read"
+
+    @property
+    def bad(self) -> list[Any]:
+        return [broken_picture(self.folder)]
+
     def inputs(self, count: int) -> list[list[Any]]:
         return [[handle_file(path)] for path in pictures(count, self.folder / "pictures")]
 
@@ -190,6 +143,12 @@ class ImageClassification(Case):
 
 
 class ObjectDetection(ImageClassification):
+    complaint = "cannot be read"
+
+    @property
+    def bad(self) -> list[Any]:
+        return [broken_picture(self.folder), 0.5]
+
     def inputs(self, count: int) -> list[list[Any]]:
         return [[*one, 0.3] for one in super().inputs(count)]
 
@@ -217,6 +176,12 @@ class ObjectDetection(ImageClassification):
 
 
 class SpeechRecognition(Case):
+    complaint = "cannot be read"
+
+    @property
+    def bad(self) -> list[Any]:
+        return [broken_recording(self.folder)]
+
     def inputs(self, count: int) -> list[list[Any]]:
         return [[handle_file(path)] for path in recordings(count, self.folder / "recordings")]
 
@@ -245,6 +210,12 @@ class SpeechRecognition(Case):
 
 
 class TextGeneration(Case):
+    complaint = "type a message"
+
+    @property
+    def bad(self) -> list[Any]:
+        return [" ", "", 16, 0]
+
     def inputs(self, count: int) -> list[list[Any]]:
         return [
             [text, "You are kind.", 16 + 16 * (i % 2), 0] for i, text in enumerate(texts(count))
@@ -277,6 +248,12 @@ class TextGeneration(Case):
 
 
 class TextToImage(Case):
+    complaint = "describe a picture"
+
+    @property
+    def bad(self) -> list[Any]:
+        return ["", 0, False, 2]
+
     def inputs(self, count: int) -> list[list[Any]]:
         return [[text, i, False, 2] for i, text in enumerate(texts(count))]
 
@@ -299,23 +276,19 @@ class TextToImage(Case):
         return bool(np.abs(picture - expected).max() <= 1)
 
 
+CASES: dict[str, type[Case]] = {
+    "text-classification": TextClassification,
+    "sentence-similarity": SentenceSimilarity,
+    "zero-shot-classification": ZeroShotClassification,
+    "image-classification": ImageClassification,
+    "object-detection": ObjectDetection,
+    "automatic-speech-recognition": SpeechRecognition,
+    "text-generation": TextGeneration,
+    "text-to-image": TextToImage,
+}
+
+
 def case(model_type: str, model: Path, folder: Path) -> Case:
-    """The case of a model type, with its bad input and the words it must be answered with."""
+    """The case of a model type, with the folder of its tiny model and one for files."""
     folder.mkdir(parents=True, exist_ok=True)
-    broken = folder / "broken.png"
-    broken.write_bytes(b"\x89PNG\r\n\x1a\n but no picture")
-    silent = folder / "broken.wav"
-    silent.write_bytes(b"RIFF but no recording")
-    picture, recording = handle_file(str(broken)), handle_file(str(silent))
-    build: Callable[..., Case]
-    build, bad, complaint = {
-        "text-classification": (TextClassification, [" "], "type a text"),
-        "sentence-similarity": (SentenceSimilarity, ["a", ""], "type two texts"),
-        "zero-shot-classification": (ZeroShotClassification, ["a", " , "], "at least one label"),
-        "image-classification": (ImageClassification, [picture], "cannot be read"),
-        "object-detection": (ObjectDetection, [picture, 0.5], "cannot be read"),
-        "automatic-speech-recognition": (SpeechRecognition, [recording], "cannot be read"),
-        "text-generation": (TextGeneration, [" ", "", 16, 0], "type a message"),
-        "text-to-image": (TextToImage, ["", 0, False, 2], "describe a picture"),
-    }[model_type]
-    return build(model, folder, bad, complaint)
+    return CASES[model_type](model, folder)

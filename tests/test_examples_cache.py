@@ -27,7 +27,7 @@ sys.path.insert(0, str(Path(__file__).parent.parent / "template"))
 from serving.card import Card, read_card
 from serving.digest import digest
 from serving.examples import CACHE, ExampleCache, code_hash, load_examples
-from serving.values import Picture, as_json, encode_pictures, from_entry, holds_picture, to_entry
+from serving.values import Media, as_json, encode_pictures, from_entry, holds_media, to_entry
 
 TEMPLATE = Path(__file__).parent.parent / "template"
 IN_A_FOLDER = settings(
@@ -41,9 +41,9 @@ def drawn(mode: str, data: bytes) -> Image.Image:
     return Image.frombytes(mode, (3, 2), (data * wanted)[:wanted])
 
 
-def picture(mode: str, data: bytes) -> Picture:
+def picture(mode: str, data: bytes) -> Media:
     """The same as it travels."""
-    encoded: Picture = encode_pictures(drawn(mode, data))
+    encoded: Media = encode_pictures(drawn(mode, data))
     return encoded
 
 
@@ -73,8 +73,8 @@ def shown(value: Any) -> Any:
     """The value with its types and its pictures' pixels, so that `==` tells all differences."""
     if isinstance(value, Image.Image):
         return ("picture", value.mode, value.size, value.tobytes())
-    if isinstance(value, Picture):
-        return (Picture, shown(Image.open(io.BytesIO(value.png))))
+    if isinstance(value, Media):
+        return (Media, shown(Image.open(io.BytesIO(value.content))))
     if isinstance(value, list | tuple):
         return (type(value), [shown(item) for item in value])
     if isinstance(value, dict):
@@ -106,14 +106,14 @@ def kept() -> list[str]:
 @given(answer=answers(PLAIN, DRAWN))
 def test_pictures_travel_as_png_without_a_loss_and_all_else_as_it_is(answer: Any) -> None:
     def unpacked(value: Any) -> Any:
-        if isinstance(value, tuple) and value[:1] == (Picture,):
+        if isinstance(value, tuple) and value[:1] == (Media,):
             return value[1]
         several = isinstance(value, list | tuple)
         return type(value)(unpacked(item) for item in value) if several else value
 
     encoded = encode_pictures(answer)
     assert unpacked(shown(encoded)) == shown(answer)
-    assert holds_picture(encoded) == holds_picture(answer) == ("picture" in repr(shown(answer)))
+    assert holds_media(encoded) == holds_media(answer) == ("picture" in repr(shown(answer)))
 
 
 class Scores(NamedTuple):
@@ -180,11 +180,11 @@ def test_an_answer_survives_a_new_process(space: Path) -> None:
         "from serving.examples import ExampleCache\n"
         "cache = ExampleCache('me/model', 'float32')\n"
         "(label, rest) = cache.get(1)\n"
-        "print(0 in cache, 1 in cache, label, rest['picture'].png.hex(), rest[7])"
+        "print(0 in cache, 1 in cache, label, rest['picture'].content.hex(), rest[7])"
     )
     variables = {**os.environ, "PYTHONPATH": str(TEMPLATE)}
     told = subprocess.check_output([sys.executable, "-c", code], env=variables, text=True)
-    png = picture("RGB", b"abc").png.hex()
+    png = picture("RGB", b"abc").content.hex()
     assert told.strip() == f"False True ('label', 0.25) {png} None"
 
 
@@ -313,7 +313,11 @@ def test_a_half_written_file_is_never_an_answer(space: Path, end: int, which: st
     [
         *("", "null", "7", "[]", "{}", '"text"', '{"list": 5}', '{"bogus": []}', '{"tuple": [7]}'),
         *('{"dict": [[{"list": []}, {"value": 1}]]}', '{"value": 1, "list": []}', "[" * 100_000),
-        *('{"picture": "none.png"}', '{"picture": "0.json"}', '{"picture": "../../app.py"}'),
+        *(
+            '{"media": [".png", "none.png"]}',
+            '{"media": [".png", "0.json"]}',
+            '{"media": [".png", "../../app.py"]}',
+        ),
     ],
     ids=lambda text: text[:30],
 )
@@ -405,8 +409,8 @@ def rebuilt(value: Any) -> Any:
         return type(value)(rebuilt(item) for item in value)
     if isinstance(value, dict):
         return {rebuilt(key): rebuilt(item) for key, item in value.items()}
-    if isinstance(value, Picture):
-        return Picture(bytes([*value.png]))
+    if isinstance(value, Media):
+        return Media(bytes([*value.content]))
     return "".join([*value]) if isinstance(value, str) else value
 
 

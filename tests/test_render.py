@@ -18,6 +18,7 @@ from upgrading import fresh
 from spaces_gen.estimate import ESTIMATES, bounds, tuning_values
 from spaces_gen.tables import ModelType, Tier, load_model_types, load_tiers
 
+ROOT = Path(__file__).parent.parent
 MODEL_TYPES = load_model_types()
 OF_THE_TIER = {"tuning.py", "requirements.txt", "README.md", ".copier-answers.yml"}
 
@@ -89,7 +90,7 @@ def test_no_trace_of_jinja_or_of_this_machine(
     for tier in fitting(model_type):
         for name, content in trees(model_type.key, tier.key).items():
             assert not re.search(r"[{}%]|\.jinja", name), name
-            if name.endswith((".jpg", ".wav")):
+            if name.endswith((".jpg", ".wav", ".mp4", ".skops")):
                 continue
             text = content.decode()
             assert not re.search(r"\{%|%\}|\{#|\bjinja\b", text), name
@@ -102,8 +103,11 @@ def test_no_trace_of_jinja_or_of_this_machine(
 def test_only_what_was_chosen(model_type: ModelType, trees: Callable[[str, str], Tree]) -> None:
     """No file and no requirement of another model type."""
     files = trees(model_type.key, "cpu-basic")
-    assert ("images.py" in files) == ("images" in model_type.files)
-    assert ("audio.py" in files) == ("audio" in model_type.files)
+    for path in (ROOT / "template").glob("{% if '*' in files %}.{% endif %}"):
+        chosen = path.name.split("'")[1] in model_type.files
+        own = {one.relative_to(path).as_posix() for one in path.rglob("*") if one.is_file()}
+        assert (own <= files.keys()) if chosen else not own & files.keys(), path.name
+    assert ("packages.txt" in files) == bool(model_type.packages)
     listed = files["requirements.txt"].decode()
     assert ("diffusers" in listed) == any("diffusers" in row for row in model_type.requirements)
     for forbidden in ("gradio", "spaces", "huggingface"):
@@ -152,8 +156,7 @@ def test_types_lint_and_format_are_clean(
 
 def test_plain_files_hold_no_jinja() -> None:
     """app.py, model.py and serving are plain Python where they lie."""
-    template = Path(__file__).parent.parent / "template"
-    for path in template.rglob("*.py"):
+    for path in (ROOT / "template").rglob("*.py"):
         assert not re.search(r"\{%|\{#", path.read_text(encoding="utf-8")), path
 
 
@@ -179,7 +182,7 @@ def test_every_emoji_of_the_check_and_no_other_is_allowed() -> None:
     """copier.yml and hooks/ mean the same by "one emoji"."""
     from space_checks.emoji import is_emoji
 
-    tables = Path(__file__).parent.parent / "generator" / "spaces_gen" / "tables"
+    tables = ROOT / "generator" / "spaces_gen" / "tables"
     pattern = re.compile(yaml.safe_load((tables / "card.yml").read_text())["emoji_pattern"])
     characters = (chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
     assert all(bool(pattern.search(one)) == is_emoji(one) for one in characters)

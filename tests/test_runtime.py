@@ -6,6 +6,7 @@ Everything runs in child processes of rendered Spaces, because a Space looks aro
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -62,10 +63,10 @@ torch_came_first = "torch" in sys.modules
 asked = []
 
 def GPU(task=None, *, duration=60):
-    asked.append(duration)
     several = inspect.isgeneratorfunction(task)
 
     def values(*inputs):
+        asked.append(duration(*inputs))
         fork = multiprocessing.get_context("fork")
         receiver, sender = fork.Pipe(duplex=False)
 
@@ -344,6 +345,9 @@ DETERMINISTIC = True
 
 def load(): pass
 
+def size(inputs):
+    return 625 if inputs[0] == "c" else 3  # of 250 typical characters
+
 def predict(texts):
     if "bad" in texts:
         raise InputError("a bad text")
@@ -388,20 +392,31 @@ print(json.dumps(found | {"metrics": app.server.metrics.text().decode().splitlin
 
 
 @pytest.mark.parametrize(
-    ("model_type", "model", "first"),
-    [("text-classification", PREDICT, "app"), ("text-generation", STREAM, "runtime")],
+    ("model_type", "model", "first", "longest"),
+    [("text-classification", PREDICT, "app", 2.5), ("text-generation", STREAM, "runtime", 1)],
 )
 def test_on_zero_gpu_spaces_comes_before_pytorch_and_each_request_is_a_call_of_its_own(
-    rendered: Rendered, run: Run, tmp_path: Path, model_type: str, model: str, first: str
+    rendered: Rendered,
+    run: Run,
+    tmp_path: Path,
+    model_type: str,
+    model: str,
+    first: str,
+    longest: float,
 ) -> None:
-    """Also of two equal ones, for each visitor pays with their own quota. Who fails fails alone."""
+    """Also of two equal ones, for each visitor pays with their own quota. Who fails fails alone.
+
+    A larger request asks for more seconds.
+    """
     space = tmp_path / "space"
     shutil.copytree(rendered(model_type=model_type, hardware="zero-a10g"), space)
     (space / "model.py").write_text(model, encoding="utf-8")
     variables = {"CARD": json.dumps([*CARDS["RTX PRO 6000"], 1, 12]), "FIRST": first}
     found = told(run(space, VISIT, "zero", "gpu", **variables, SPACES_ZERO_GPU="true"))
     assert (found["spaces_first"], found["device"]) == (True, "cuda")
-    assert found["asked"] == [found["seconds"]] != [0]
+    typical = found["seconds"]
+    assert sorted(found["asked"]) == [*[typical] * 4, math.ceil(longest * typical)]
+    assert typical > 0
     *good, bad = sorted(found["answers"], key=lambda answer: isinstance(answer, str))
     assert "a bad text" in bad
     texts, sizes, processes = zip(*good)

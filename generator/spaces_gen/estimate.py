@@ -34,6 +34,7 @@ SHORT_TEXT_TOKENS = 16
 MAX_TEXTS = 256  # waiting texts that are sorted by length together
 SIZES = tuple(digit * 10**power for power in (1, 2, 3, 4) for digit in (1, 2, 5))  # millions
 GPU_SECONDS_MARGIN = 2.0
+GPU_SECONDS_AT_MOST = 60  # of one request on ZeroGPU, as the platform gives without asking
 HANG_MARGIN = 20  # times the estimate, and requests may ask for more than the typical one
 SHORTEST_TIME_LIMIT = 60  # seconds
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2}
@@ -78,7 +79,7 @@ def memory(tier: Tier, model_type: ModelType, parameters: float) -> Memory:
 
 def choose_batch(tier: Tier, model_type: ModelType, parameters: float) -> int:
     """The size of a batch, by the same choice that `tune` makes from measurements."""
-    if tier.zero_gpu:
+    if tier.zero_gpu or model_type.batches_by == "nothing":
         return 1
     service = service_time(tier, model_type, parameters)
     room = memory(tier, model_type, parameters)
@@ -122,12 +123,32 @@ def call_cost(tier: Tier, parameters: float) -> int:
 def choose_time_limit(tier: Tier, model_type: ModelType, parameters: float) -> int:
     """Seconds after which a call of the model counts as hung, rounded up to a minute."""
     batch = choose_batch(tier, model_type, parameters)
-    return time_limit(batch_seconds(tier, model_type, parameters, batch))
+    largest = max_input(tier, model_type, parameters) / model_type.input.typical
+    single = batch_seconds(tier, model_type, parameters, 1)
+    return max(
+        time_limit(batch_seconds(tier, model_type, parameters, batch)),
+        time_limit(single * largest * GPU_SECONDS_MARGIN / HANG_MARGIN),
+    )
 
 
 def time_limit(seconds: float) -> int:
     """When a call that should take so many seconds counts as hung, rounded up to a minute."""
     return SHORTEST_TIME_LIMIT * math.ceil(max(HANG_MARGIN * seconds, 1) / SHORTEST_TIME_LIMIT)
+
+
+def max_input(tier: Tier, model_type: ModelType, parameters: float) -> int:
+    """How much one request may hold, in the unit of its model type.
+
+    As much as is computed while a visitor may wait in line, and as fits the memory; two digits.
+    """
+    typical = model_type.input.typical
+    wait = GPU_SECONDS_AT_MOST if tier.zero_gpu else longest_wait(model_type)
+    allowed = typical * min(
+        wait / batch_seconds(tier, model_type, parameters, 1),
+        items_in_memory(tier, model_type, parameters),
+    )
+    digits = 10 ** max(0, math.floor(math.log10(max(allowed, 1))) - 1)
+    return min(model_type.input.most, max(typical, int(allowed // digits * digits)))
 
 
 def longest_wait(model_type: ModelType) -> float:
@@ -154,6 +175,7 @@ def tuning_values(tier: Tier, model_type: ModelType, parameters: float) -> dict[
         # where items are all alike, or share each pass, none is more like another
         "call_cost": call_cost(tier, parameters) if model_type.batches_by == "tokens" else 0,
         "max_size": max(2 * batch, waiting),
+        "max_input": max_input(tier, model_type, parameters),
         "time_limit": choose_time_limit(tier, model_type, parameters),
         "gpu_seconds": int(GPU_SECONDS_MARGIN * seconds) + 5 if tier.zero_gpu else 0,
     }

@@ -140,7 +140,9 @@ def to_json(answer: Any) -> str:
     Raises:
         TypeError, ValueError, RecursionError: JSON cannot hold it.
     """
-    return json.dumps(to_entry(answer, lambda png: base64.b64encode(png).decode()))
+    return json.dumps(
+        to_entry(answer, lambda media: base64.b64encode(media.content).decode())
+    )
 
 
 def from_json(text: str) -> Any:

@@ -34,7 +34,9 @@ class Model:
     - `prepare(*inputs)`, which checks and converts the inputs while the model is busy
       with others; `predict` then gets one list of what it returned;
     - `cost(item)`, its length, so that requests of similar length share a batch;
-    - `group(item)`, what must be equal within a batch.
+    - `group(item)`, what must be equal within a batch;
+    - `size(item)`, how much it is, in the unit of `max_input` in tuning.py: on ZeroGPU a
+      larger request asks for more seconds; where `stream` answers, `size(*inputs)`.
 
     And:
 
@@ -77,6 +79,10 @@ class Model:
             return rows(self._module.predict(items), len(items))
         columns = [list(column) for column in zip(*items)]
         return rows(self._module.predict(*columns), len(items))
+
+    def size(self, items: Sequence[Any]) -> float:
+        """Of a request, from its prepared item or, for a stream, its inputs; or 0."""
+        return self._module.size(*items) if hasattr(self._module, "size") else 0
 
     def stream(self, inputs: tuple[Any, ...]) -> AsyncGenerator[Any, None]:
         """Each value is the answer so far."""

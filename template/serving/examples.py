@@ -22,7 +22,7 @@ from typing import Any
 
 from PIL import Image
 
-from serving.values import from_entry, to_entry
+from serving.values import Media, from_entry, to_entry
 
 log = logging.getLogger("space")
 
@@ -76,7 +76,7 @@ class ExampleCache:
             raise LookupError(f"example {number}: {error!r}") from error
 
     def put(self, number: int, answer: Any) -> None:
-        """Keep `answer`, unless it cannot be written as JSON or as a picture."""
+        """Keep `answer`, unless it cannot be written as JSON or as a file."""
         try:
             with self._writing:
                 self._write(number, answer)
@@ -88,12 +88,12 @@ class ExampleCache:
             shutil.rmtree(CACHE, ignore_errors=True)  # of earlier examples, code, model
             self._folder.mkdir(parents=True)
         path = self._path(number)
-        path.unlink(missing_ok=True)  # its pictures are about to change
-        pictures = itertools.count()
+        path.unlink(missing_ok=True)  # its files are about to change
+        files = itertools.count()
 
-        def keep(png: bytes) -> str:
-            name = f"{number}-{next(pictures)}.png"
-            (self._folder / name).write_bytes(png)
+        def keep(media: Media) -> str:
+            name = f"{number}-{next(files)}{media.suffix}"
+            (self._folder / name).write_bytes(media.content)
             return name
 
         text = json.dumps(to_entry(answer, keep))
@@ -102,10 +102,11 @@ class ExampleCache:
         os.replace(part, path)  # whole or not at all
 
     def _fetch(self, name: str) -> bytes:
-        png = (self._folder / Path(name).name).read_bytes()
-        with Image.open(io.BytesIO(png)) as picture:
-            picture.verify()  # damaged ones are computed anew
-        return png
+        content = (self._folder / Path(name).name).read_bytes()
+        if name.endswith(".png"):
+            with Image.open(io.BytesIO(content)) as picture:
+                picture.verify()  # damaged ones are computed anew
+        return content
 
     def _path(self, number: int) -> Path:
         return self._folder / f"{number}.json"

@@ -32,7 +32,7 @@ from serving.line import Line, route
 from serving.machine import ON_ZERO_GPU, write_log
 from serving.metrics import Metrics
 from serving.processes import Processes
-from serving.values import Picture, holds_picture, is_unicode, replaced
+from serving.values import Media, holds_media, is_unicode, replaced
 from serving.zero_gpu import ZeroGpu
 
 log = logging.getLogger("space")
@@ -84,6 +84,11 @@ class Server:
         at_once = runtime.processes * runtime.tier.max_batch_size
         return at_once if self.about.streams else 2 * at_once
 
+    @property
+    def max_input(self) -> int:
+        """How much one request may hold here, in the unit that tuning.py names."""
+        return self.about.runtime.tier.max_input
+
     async def answer(self, *inputs: Any) -> Any:
         """Answer one visitor's inputs.
 
@@ -93,7 +98,7 @@ class Server:
         with self._visit() as request:
             check_text(inputs)
             answer = await self._answer(inputs, request)
-            if route.get() == "queue" and holds_picture(answer):
+            if route.get() == "queue" and holds_media(answer):
                 return await asyncio.to_thread(as_files, answer)
             return answer
 
@@ -362,10 +367,10 @@ async def run_through(answer: Any) -> None:
 
 
 def as_files(answer: Any) -> Any:
-    """The answer with paths in place of pictures, as Gradio's components take them."""
+    """The answer with paths in place of pictures and other files, as Gradio's components take them."""
     folder = Path(get_upload_folder())
     return replaced(
-        answer, lambda part: part.file(folder) if isinstance(part, Picture) else part
+        answer, lambda part: part.file(folder) if isinstance(part, Media) else part
     )
 
 

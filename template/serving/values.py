@@ -14,27 +14,39 @@ from typing import Any
 from PIL import Image
 
 SURROGATE = re.compile("[\ud800-\udfff]")
+KINDS = {".png": "image/png", ".wav": "audio/wav", ".mp4": "video/mp4"}
 PLAIN = {type(None), bool, int, float, str}  # what JSON holds as it is
 
 
 @dataclass(frozen=True)
-class Picture:
-    """A picture, encoded where it was made, so that the page's process need not do it."""
+class Media:
+    """A picture, recording or video, encoded where it was made.
 
-    png: bytes
+    So the page's process need not do it. Pictures of PIL become one by themselves; others
+    model.py makes.
+
+    Attributes:
+        content: of the file.
+        suffix: one of `KINDS`, such as ".wav".
+    """
+
+    content: bytes
+    suffix: str = ".png"
 
     @property
     def uri(self) -> str:
         """As text, for JSON."""
-        return "data:image/png;base64," + base64.b64encode(self.png).decode()
+        data = base64.b64encode(self.content).decode()
+        return f"data:{KINDS[self.suffix]};base64,{data}"
 
     def file(self, folder: Path) -> str:
-        """Path of a file in `folder` that holds it; equal pictures share one."""
-        name = hashlib.sha256(self.png).hexdigest()
-        path = folder / name / "image.png"
+        """Path of a file in `folder` that holds it; equal ones share it."""
+        name = hashlib.sha256(self.content).hexdigest()
+        kind = KINDS[self.suffix].split("/")[0]
+        path = folder / name / f"{kind}{self.suffix}"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self.png)
+            path.write_bytes(self.content)
         return str(path)
 
 
@@ -52,15 +64,15 @@ def is_unicode(value: Any) -> bool:
     return not isinstance(value, (list, tuple)) or all(map(is_unicode, value))
 
 
-def holds_picture(value: Any) -> bool:
-    """Whether `value` is a picture or has one inside."""
+def holds_media(value: Any) -> bool:
+    """Whether `value` is a picture or another file, or has one inside."""
     if isinstance(value, (list, tuple)) and is_plain(value):
         return False
     if isinstance(value, (list, tuple)):
-        return any(map(holds_picture, value))
+        return any(map(holds_media, value))
     if isinstance(value, dict):
-        return any(map(holds_picture, value.values()))
-    return isinstance(value, (Image.Image, Picture))
+        return any(map(holds_media, value.values()))
+    return isinstance(value, (Image.Image, Media))
 
 
 def encode_pictures(value: Any) -> Any:
@@ -71,7 +83,7 @@ def encode_pictures(value: Any) -> Any:
             return part
         data = io.BytesIO()
         part.save(data, "PNG", compress_level=1)
-        return Picture(data.getvalue())
+        return Media(data.getvalue())
 
     return replaced(value, encode)
 
@@ -90,17 +102,17 @@ def replaced(value: Any, replace: Callable[[Any], Any]) -> Any:
     return replace(value)
 
 
-def to_entry(value: Any, keep: Callable[[bytes], str]) -> dict[str, Any]:
+def to_entry(value: Any, keep: Callable[[Media], str]) -> dict[str, Any]:
     """`value` as what JSON can hold and `from_entry` reads back without a difference.
 
     Args:
-        keep: stores a PNG and returns a name for it.
+        keep: stores a file and returns a name for it.
 
     Raises:
         TypeError: the value holds something that JSON cannot.
     """
-    if isinstance(value, Picture):
-        return {"picture": keep(value.png)}
+    if isinstance(value, Media):
+        return {"media": [value.suffix, keep(value)]}
     if type(value) is list and is_plain(value):
         return {"plain": value}
     kind = type(value).__name__
@@ -117,10 +129,11 @@ def to_entry(value: Any, keep: Callable[[bytes], str]) -> dict[str, Any]:
 
 
 def from_entry(entry: dict[str, Any], fetch: Callable[[str], bytes]) -> Any:
-    """The value that `to_entry` wrote; `fetch` finds the PNG of a name."""
+    """The value that `to_entry` wrote; `fetch` finds the file of a name."""
     ((kind, content),) = entry.items()
-    if kind == "picture":
-        return Picture(fetch(content))
+    if kind == "media":
+        suffix, name = content
+        return Media(fetch(name), suffix)
     if kind == "dict":
         return {
             from_entry(key, fetch): from_entry(item, fetch) for key, item in content
@@ -133,14 +146,14 @@ def from_entry(entry: dict[str, Any], fetch: Callable[[str], bytes]) -> Any:
 
 
 def as_json(value: Any) -> Any:
-    """`value` as what JSON can hold; pictures become data URIs.
+    """`value` as what JSON can hold; media become data URIs.
 
     Raises:
         TypeError: it holds something else.
     """
 
     def convert(part: Any) -> Any:
-        if isinstance(part, Picture):
+        if isinstance(part, Media):
             return part.uri
         if part is None or isinstance(part, (str, int, float)):
             return part

@@ -46,7 +46,7 @@ from serving.messages import (
     Stop,
 )
 from serving.runtime import runtime
-from serving.values import encode_pictures, holds_picture
+from serving.values import encode_pictures, holds_media
 
 log = logging.getLogger("space")
 
@@ -240,7 +240,7 @@ class Worker:
             return
         try:
             result = future.result()
-            if holds_picture(result):
+            if holds_media(result):
                 self._pool.submit(self._encode, number, result)
             else:
                 self._outbox.put(Result(number, result))

@@ -7,9 +7,11 @@ each request is a batch of its own.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterator
+import math
+from collections.abc import AsyncGenerator, Callable, Iterator, Sequence
 from typing import Any
 
+import tuning
 from serving.batcher import as_exception, out_of_memory
 from serving.contract import Model, revision
 from serving.errors import TooLarge
@@ -34,7 +36,13 @@ class ZeroGpu:
         self.about = About(
             runtime, model.streams, model.deterministic, revision(runtime.model_id)
         )
-        seconds = runtime.tier.gpu_seconds
+        typical = runtime.tier.gpu_seconds
+
+        def seconds(items: Sequence[Any]) -> int:
+            """That a request asks for: the visitor's quota must have as many left."""
+            share = model.size(items) / tuning.TYPICAL_INPUT
+            return math.ceil(typical * max(1, share))
+
         if model.streams:
             self._stream = spaces.GPU(in_own_loop(model.stream), duration=seconds)
         else:
@@ -88,8 +96,8 @@ def in_own_loop(
 ) -> Callable[..., Iterator[Any]]:
     """An async generator as a plain one, the only kind that the platform takes."""
 
-    def run(*inputs: Any) -> Iterator[Any]:
-        values = stream(*inputs)
+    def run(inputs: tuple[Any, ...]) -> Iterator[Any]:
+        values = stream(inputs)
         loop = asyncio.new_event_loop()
         try:
             while True:

@@ -4,11 +4,10 @@ from PIL import Image, ImageOps
 
 from serving.errors import InputError
 
-MAX_PIXELS = 40_000_000
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "MPO")
 
 
-def open_image(path: str | None) -> Image.Image:
+def open_image(path: str | None, max_pixels: int) -> Image.Image:
     """Decode the picture at `path` as RGB, upright.
 
     Raises:
@@ -18,10 +17,9 @@ def open_image(path: str | None) -> Image.Image:
         raise InputError("Please choose a picture first.")
     try:
         with Image.open(path, formats=FORMATS) as image:
-            if image.width * image.height > MAX_PIXELS:
-                million = MAX_PIXELS // 1_000_000
+            if image.width * image.height > max_pixels:
                 raise InputError(
-                    f"This picture is too large: {million} megapixels are the limit."
+                    f"This picture is too large: {max_pixels:,} pixels are the limit."
                 )
             return ImageOps.exif_transpose(image).convert("RGB")
     except InputError:

@@ -11,7 +11,6 @@ from serving.runtime import runtime
 DETERMINISTIC = True  # equal inputs give equal answers, which may be kept
 RATE = 16_000  # samples per second that speech models are trained on
 WINDOW_SECONDS = 30
-MAX_SECONDS = 300
 MAX_NEW_TOKENS = 400  # of one window; Whisper can write 448 with its prompt
 
 processor: Any
@@ -30,7 +29,7 @@ def load() -> None:
 
 def prepare(path: str | None) -> torch.Tensor:
     """Decode one recording into features, shape (windows, mel bins, frames)."""
-    samples = read_audio(path, RATE, MAX_SECONDS)
+    samples = read_audio(path, RATE, runtime.tier.max_input)
     step = WINDOW_SECONDS * RATE
     windows = [samples[start : start + step] for start in range(0, len(samples), step)]
     return processor(windows, sampling_rate=RATE, return_tensors="pt")["input_features"]

@@ -33,7 +33,9 @@ def load() -> None:
 
 def prepare(path: str | None) -> torch.Tensor:
     """Decode and scale one picture, while the model is busy with others."""
-    return processor(open_image(path), return_tensors="pt")["pixel_values"][0]
+    return processor(open_image(path, runtime.tier.max_input), return_tensors="pt")[
+        "pixel_values"
+    ][0]
 
 
 def group(pixels: torch.Tensor) -> tuple[int, ...]:

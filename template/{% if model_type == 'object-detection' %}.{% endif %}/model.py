@@ -35,7 +35,7 @@ def load() -> None:
 
 def prepare(path: str | None, threshold: float) -> Item:
     """Decode and scale one picture, while the model is busy with others."""
-    image = open_image(path)
+    image = open_image(path, runtime.tier.max_input)
     pixels = processor(image, return_tensors="pt")["pixel_values"][0]
     return Item(pixels, (image.height, image.width), threshold)
 

@@ -8,11 +8,10 @@ from transformers import AutoModel, AutoTokenizer
 
 from serving.batcher import similar
 from serving.engine import compiled
-from serving.errors import InputError
 from serving.runtime import runtime
+from texts import checked
 
 DETERMINISTIC = True  # equal inputs give equal answers, which may be kept
-MAX_CHARACTERS = 20_000
 
 Pair = tuple[list[int], list[int]]
 
@@ -34,12 +33,7 @@ def load() -> None:
 def prepare(first: str, second: str) -> Pair:
     """Check and tokenize one pair, while the model is busy with others."""
     for text in (first, second):
-        if not text.strip():
-            raise InputError("Please type two texts first.")
-        if len(text) > MAX_CHARACTERS:
-            raise InputError(
-                f"This text is too long: {MAX_CHARACTERS:,} characters are the limit."
-            )
+        checked(text, runtime.tier.max_input, "Please type two texts first.")
     one, other = tokenizer([first, second], truncation=True)["input_ids"]
     return one, other
 

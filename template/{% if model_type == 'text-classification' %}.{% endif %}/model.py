@@ -6,11 +6,10 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from serving.engine import compiled
-from serving.errors import InputError
 from serving.runtime import runtime
+from texts import checked
 
 DETERMINISTIC = True  # equal inputs give equal answers, which may be kept
-MAX_CHARACTERS = 20_000
 
 tokenizer: Any
 model: Any
@@ -31,12 +30,7 @@ def load() -> None:
 
 def prepare(text: str) -> dict[str, list[int]]:
     """Check and tokenize one text, while the model is busy with others."""
-    if not text.strip():
-        raise InputError("Please type a text first.")
-    if len(text) > MAX_CHARACTERS:
-        raise InputError(
-            f"This text is too long: {MAX_CHARACTERS:,} characters are the limit."
-        )
+    checked(text, runtime.tier.max_input)
     return dict(tokenizer(text, truncation=True))
 
 

@@ -54,7 +54,7 @@ with gr.Blocks(
             gr.Textbox(SYSTEM_PROMPT, label="System prompt", render=False),
             gr.Slider(
                 minimum=16,
-                maximum=512,
+                maximum=server.max_input,
                 value=MAX_NEW_TOKENS,
                 step=16,
                 label="Longest answer (tokens)",

@@ -19,7 +19,6 @@ from serving.runtime import runtime
 
 MAX_CHARACTERS = 20_000  # of one message
 MAX_PROMPT_TOKENS = 1536  # older messages are left out beyond it
-MAX_NEW_TOKENS = 512
 MAX_TEMPERATURE = 2.0
 STOP: tuple[str, ...] = ()  # texts that end an answer, beside the model's own tokens
 PAGE_TOKENS = 64  # of the cache of keys and values, which is handed out in pages
@@ -54,14 +53,14 @@ def manager() -> Any:
                 temperature=0.7,  # any value but 1 makes it adjustable per request
                 top_k=50,
                 top_p=0.95,
-                max_new_tokens=MAX_NEW_TOKENS,
+                max_new_tokens=runtime.tier.max_input,
                 eos_token_id=model.generation_config.eos_token_id,
                 pad_token_id=model.generation_config.pad_token_id,
             ),
             continuous_batching_config=ContinuousBatchingConfig(
                 page_size=PAGE_TOKENS,
                 num_blocks=runtime.tier.max_batch_size
-                * -(-(MAX_PROMPT_TOKENS + MAX_NEW_TOKENS) // PAGE_TOKENS),
+                * -(-(MAX_PROMPT_TOKENS + runtime.tier.max_input) // PAGE_TOKENS),
                 max_batch_tokens=max(
                     runtime.tier.max_batch_cost, runtime.tier.max_batch_size
                 ),
@@ -86,7 +85,7 @@ async def stream(
     batch = manager()
     batch.register_result_handler(name, outputs.put_nowait)
     sampling = {"temperature": temperature} if temperature > 0 else {"top_k": 1}
-    length = max(1, min(int(max_new_tokens), MAX_NEW_TOKENS))
+    length = max(1, min(int(max_new_tokens), runtime.tier.max_input))
     await asyncio.to_thread(
         batch.add_request,
         prompt,

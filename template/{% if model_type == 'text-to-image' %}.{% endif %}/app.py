@@ -43,7 +43,7 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
                     0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED
                 )
                 randomize = gr.Checkbox(True, label="Another seed each time")
-                steps = gr.Slider(1, 50, 4, step=1, label="Steps")
+                steps = gr.Slider(1, server.max_input, 4, step=1, label="Steps")
         image = gr.Image(label="Picture", type="pil", format="png")
     gr.Examples(
         server.examples,

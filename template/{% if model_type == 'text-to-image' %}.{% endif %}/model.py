@@ -8,10 +8,10 @@ from PIL import Image
 
 from serving.errors import InputError
 from serving.runtime import runtime
+from texts import checked
 
 DETERMINISTIC = True  # equal inputs give equal answers, which may be kept
 MAX_CHARACTERS = 2_000
-MAX_STEPS = 50
 
 pipeline: Any
 
@@ -35,17 +35,18 @@ def load() -> None:
 
 def prepare(prompt: str, seed: int, steps: int) -> Item:
     """Check one request."""
-    if not prompt.strip():
-        raise InputError("Please describe a picture first.")
-    if len(prompt) > MAX_CHARACTERS:
-        raise InputError(
-            f"This text is too long: {MAX_CHARACTERS:,} characters are the limit."
-        )
-    if not 1 <= steps <= MAX_STEPS:
-        raise InputError(f"Steps go from 1 to {MAX_STEPS}.")
+    checked(prompt, MAX_CHARACTERS, "Please describe a picture first.")
+    most = runtime.tier.max_input
+    if not 1 <= steps <= most:
+        raise InputError(f"Steps go from 1 to {most}.")
     if not 0 <= seed < 2**31:
         raise InputError("Seeds go from 0 to 2147483647.")
     return Item(prompt, int(seed), int(steps))
+
+
+def size(item: Item) -> int:
+    """More steps take longer."""
+    return item.steps
 
 
 def group(item: Item) -> int:

@@ -12,10 +12,10 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from serving.engine import compiled
 from serving.errors import InputError
 from serving.runtime import runtime
+from texts import checked
 
 DETERMINISTIC = True  # equal inputs give equal answers, which may be kept
 HYPOTHESIS = "This example is {}."
-MAX_CHARACTERS = 20_000
 MAX_LABELS = 20
 
 tokenizer: Any
@@ -52,12 +52,9 @@ def prepare(text: str, labels: str) -> Item:
     candidates = list(
         dict.fromkeys(label.strip() for label in labels.split(",") if label.strip())
     )
-    if not text.strip() or not candidates:
-        raise InputError("Please type a text and at least one label first.")
-    if len(text) + len(labels) > MAX_CHARACTERS:
-        raise InputError(
-            f"This text is too long: {MAX_CHARACTERS:,} characters are the limit."
-        )
+    empty = "Please type a text and at least one label first."
+    checked(text, runtime.tier.max_input, empty)
+    checked(labels.strip(" ,"), runtime.tier.max_input, empty)
     if len(candidates) > MAX_LABELS:
         raise InputError(f"These are too many labels: {MAX_LABELS} are the limit.")
     hypotheses = [HYPOTHESIS.format(label) for label in candidates]

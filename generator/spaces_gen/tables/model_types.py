@@ -22,6 +22,15 @@ class Estimate:
 
 
 @dataclass(frozen=True)
+class Input:
+    """What decides how much work a request is; see `model_types.yml`."""
+
+    unit: str
+    typical: int
+    most: int
+
+
+@dataclass(frozen=True)
 class ModelType:
     """One pipeline tag. What each field means stands in `model_types.yml`."""
 
@@ -36,9 +45,13 @@ class ModelType:
     hardware: str
     files: tuple[str, ...]
     requirements: tuple[str, ...]
+    packages: tuple[str, ...]
+    tags: tuple[str, ...]
+    libraries: tuple[str, ...]
     api_arguments: dict  # type: ignore[type-arg]  # name to value
     batches_by: str
     parallel: bool
+    input: Input
     estimate: Estimate
 
 

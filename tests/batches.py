@@ -1,0 +1,178 @@
+"""Runs a Space's model.py on some inputs, one by one and together, in every order that matters.
+
+    python batches.py arguments.json < in the Space's folder, with MODEL_ID set
+
+`arguments.json` is a list of calls of the function in app.py; files are paths. Prints one line of
+JSON: what each input was answered alone, in batches as the groups of model.py allow, how far the
+two are apart at most, how far the answers to different inputs are apart at least, and the seconds
+of both ways.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import math
+import random
+import statistics
+import sys
+import time
+import types
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+ORDERS = 3  # beside the given one and its reverse
+ROUNDS = 5  # of which the median time counts
+
+
+class Recorded(Exception):
+    """Carries what app.py asks the model."""
+
+
+class Server:
+    """In place of the real one: tells what the model would be asked."""
+
+    card = types.SimpleNamespace(title="", short_description="")
+    heading = ""
+    examples: list[Any] = []
+    concurrency_limit = 1
+    max_input = 1_000
+
+    async def answer(self, *inputs: Any) -> Any:
+        raise Recorded(inputs)
+
+
+def asked(function: Any, arguments: list[Any]) -> tuple[Any, ...]:
+    """What the function of app.py asks the model."""
+    try:
+        asyncio.run(function(*arguments))
+    except Recorded as record:
+        (inputs,) = record.args
+        return tuple(inputs)
+    raise AssertionError("app.py did not ask the model")
+
+
+def parts(value: Any) -> Iterator[Any]:
+    """The numbers, arrays and texts of an answer, in order."""
+    if isinstance(value, Image.Image):
+        yield np.asarray(value, dtype=float)
+    elif hasattr(value, "content"):
+        yield content(value)
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield str(key)
+            yield from parts(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from parts(one)
+    elif isinstance(value, bool | str) or value is None:
+        yield str(value)
+    else:
+        yield np.asarray(value, dtype=float)
+
+
+def content(media: Any) -> Any:
+    """The samples of a recording from -1 to 1, or the file itself."""
+    if media.suffix != ".wav":
+        return np.frombuffer(media.content, np.uint8).astype(float)
+    from scipy.io import wavfile
+
+    return wavfile.read(io.BytesIO(media.content))[1] / 32768
+
+
+def distance(one: Any, other: Any) -> float:
+    """The largest difference of two answers; infinite where they differ in form or words."""
+    left, right = list(parts(one)), list(parts(other))
+    if len(left) != len(right):
+        return math.inf
+    largest = 0.0
+    for here, there in zip(left, right):
+        if isinstance(here, str) or isinstance(there, str):
+            largest = max(largest, 0.0 if same_text(here, there) else math.inf)
+        elif here.shape != there.shape:
+            return math.inf
+        elif here.size:
+            largest = max(largest, float(np.abs(here - there).max()))
+    return largest
+
+
+def same_text(here: Any, there: Any) -> bool:
+    """Whether two parts are the same text."""
+    return isinstance(here, str) and isinstance(there, str) and here == there
+
+
+def main() -> None:
+    """Run and tell."""
+    arguments = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
+    sys.path.insert(0, str(Path.cwd()))
+    stub = types.ModuleType("serving.server")
+    stub.Server = Server  # type: ignore[attr-defined]
+    sys.modules["serving.server"] = stub
+    from serving.contract import Model  # it sets up PyTorch before anything else
+
+    model = Model()
+    import app
+
+    (function,) = {event.fn for event in app.demo.fns.values() if event.api_name == "predict"}
+    inputs = [asked(function, one) for one in arguments]
+    model.load()
+    prepared = [model.prepare(one) for one in inputs]
+    groups: dict[Any, list[int]] = defaultdict(list)
+    for number, one in enumerate(prepared):
+        groups[one.group].append(number)
+
+    def alone() -> list[Any]:
+        return [model.predict([one.item])[0] for one in prepared]
+
+    def together(order: list[int]) -> list[Any]:
+        found: list[Any] = [None] * len(prepared)
+        for members in groups.values():
+            chosen = [number for number in order if number in set(members)]
+            answers = model.predict([prepared[number].item for number in chosen])
+            for number, answer in zip(chosen, answers):
+                found[number] = answer
+        return found
+
+    singles = alone()
+    order = list(range(len(prepared)))
+    orders = [order, order[::-1]]
+    orders += [random.Random(seed).sample(order, len(order)) for seed in range(ORDERS)]
+    apart = max(
+        distance(one, other) for way in orders for one, other in zip(singles, together(way))
+    )
+    different = [
+        distance(one, other)
+        for number, one in enumerate(singles)
+        for other in singles[number + 1 :]
+    ]
+    print(
+        json.dumps(
+            {
+                "difference": apart,
+                "spread": min(different),
+                "largest_batch": max(map(len, groups.values())),
+                "alone": seconds(alone),
+                "together": seconds(lambda: together(order)),
+            }
+        )
+    )
+
+
+def seconds(work: Any) -> float:
+    """The median of some rounds."""
+    times = []
+    for _ in range(ROUNDS):
+        began = time.perf_counter()
+        work()
+        times.append(time.perf_counter() - began)
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    main()
