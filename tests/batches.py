@@ -3,9 +3,9 @@
     python batches.py arguments.json < in the Space's folder, with MODEL_ID set
 
 `arguments.json` is a list of calls of the function in app.py; files are paths. Prints one line of
-JSON: what each input was answered alone, in batches as the groups of model.py allow, how far the
-two are apart at most, how far the answers to different inputs are apart at least, and the seconds
-of both ways.
+JSON: how far an answer in a batch is from the same alone at most, how far the answers to two
+different inputs are apart in the middle, what share of such pairs is about as close as a batch and
+its singles, and the seconds of both ways.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def asked(function: Any, arguments: list[Any]) -> tuple[Any, ...]:
 def parts(value: Any) -> Iterator[Any]:
     """The numbers, arrays and texts of an answer, in order."""
     if isinstance(value, Image.Image):
-        yield np.asarray(value, dtype=float)
+        yield np.asarray(value, dtype=float) / 255
     elif hasattr(value, "content"):
         yield content(value)
     elif isinstance(value, dict):
@@ -155,7 +155,8 @@ def main() -> None:
         json.dumps(
             {
                 "difference": apart,
-                "spread": min(different),
+                "spread": statistics.median(different),
+                "alike": sum(one <= 20 * apart for one in different) / len(different),
                 "largest_batch": max(map(len, groups.values())),
                 "alone": seconds(alone),
                 "together": seconds(lambda: together(order)),

@@ -249,6 +249,7 @@ class TextGeneration(Case):
 
 class TextToImage(Case):
     complaint = "describe a picture"
+    tolerance = 1.01 / 255  # a value of a pixel may be rounded the other way
 
     @property
     def bad(self) -> list[Any]:
