@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import sys
 import tempfile
@@ -50,24 +51,30 @@ class Space:
     limits: tuple[int, ...]
 
 
+def halves(least: int, most: int) -> tuple[int, ...]:
+    """Limits from one to the other, two to each doubling: finer than what `tune` tries."""
+    steps = round(2 * math.log2(most / least))
+    return tuple(dict.fromkeys(round(least * 2 ** (step / 2)) for step in range(steps + 1)))
+
+
 SPACES = {
     "similarity": Space(
         "sentence-similarity",
         minilm,
         "max_batch_cost",
-        (32, 64, 128, 256, 512, 1024, 2048, 4096, 8192),
+        halves(32, 8192),
     ),
     "digits": Space(
         "image-classification",
         tiny("image-classification"),
         "max_batch_size",
-        (1, 2, 4, 8, 16, 32, 64, 128, 256),
+        halves(1, 256),
     ),
     "speech": Space(
         "automatic-speech-recognition",
         tiny("automatic-speech-recognition"),
         "max_batch_size",
-        (1, 2, 4, 8, 16, 32),
+        halves(1, 32),
     ),
 }
 WORKERS = (1, 2)

@@ -22,7 +22,7 @@ from typing import Any
 
 from PIL import Image
 
-from serving.values import Media, from_entry, to_entry
+from serving.values import KINDS, Media, from_entry, to_entry
 
 log = logging.getLogger("space")
 
@@ -102,8 +102,11 @@ class ExampleCache:
         os.replace(part, path)  # whole or not at all
 
     def _fetch(self, name: str) -> bytes:
-        content = (self._folder / Path(name).name).read_bytes()
-        if name.endswith(".png"):
+        path = self._folder / Path(name).name
+        content = path.read_bytes()
+        if path.suffix not in KINDS:
+            raise ValueError(f"{name} holds no media")
+        if path.suffix == ".png":
             with Image.open(io.BytesIO(content)) as picture:
                 picture.verify()  # damaged ones are computed anew
         return content
