@@ -1,0 +1,95 @@
+"""Every model type: whether a batch equals its singles, what it gains, and how soon it starts.
+
+    python benchmarks/model_types.py [TYPE ...] [--inputs 16]
+
+The models are the tiny ones of the tests, whose time is mostly overhead: what a batch gains here is
+an upper bound of what it gains with a real model on the same machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from compare import ROOT
+from report import RESULTS, place
+
+from spaces_gen.render import render
+from spaces_gen.tables import load_model_types
+
+STARTS = 3
+
+
+def measured(model_type: str, inputs: int) -> dict[str, Any]:
+    """The figures of one type; seconds."""
+    import tiny_models
+    from space_process import RunningSpace
+    from test_batch_equals_single import BATCHED, batches
+
+    model = tiny_models.build(model_type, ROOT / ".cache" / "tiny-models")
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        space = folder / "space"
+        render({"model_type": model_type}, space)
+        found = {}
+        if model_type in BATCHED:
+            found = batches(space, model_type, model, folder, inputs)
+        starts = []
+        for _ in range(STARTS):
+            began = time.monotonic()
+            with RunningSpace(space, MODEL_ID=str(model), CACHE_EXAMPLES="off"):
+                starts.append(time.monotonic() - began)
+    return {"model_type": model_type, "start": sorted(starts)[STARTS // 2], **found}
+
+
+def table(rows: list[dict[str, Any]], inputs: int) -> str:
+    """The figures as Markdown."""
+    types = load_model_types()
+    lines = [
+        "# Every model type",
+        "",
+        f"{place('torch', 'transformers')} Tiny models, float32; {inputs} different inputs, in five orders. "
+        "Difference: the largest between an answer in a batch and the same alone; spread: the "
+        "median between the answers to different inputs. Gain: requests a second in batches over "
+        "one by one, an upper bound of what a real model gains on this machine. Start: from "
+        "`python app.py` to the page.",
+        "",
+        "| model type | difference | spread | largest batch | gain | start (s) |",
+        "|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        if "difference" in row:
+            gain = row["alone"] / row["together"]
+            figures = (
+                f"{row['difference']:.0e} | {row['spread']:.2g} | {row['largest_batch']} | "
+                f"{gain:.1f}"
+            )
+        else:
+            how = types[row["model_type"]].batches_by
+            note = "streams share a pass" if how == "streams" else "one request at a time"
+            figures = f"{note} | | | "
+        lines.append(f"| {row['model_type']} | {figures} | {row['start']:.1f} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    """Measure, print, and write the table to results/."""
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    parser.add_argument("types", nargs="*", default=list(load_model_types()), metavar="TYPE")
+    parser.add_argument("--inputs", type=int, default=16)
+    options = parser.parse_args()
+    rows = []
+    for name in options.types:
+        rows.append(measured(name, options.inputs))
+        print(json.dumps(rows[-1]), flush=True)
+        text = table(rows, options.inputs)
+        (RESULTS / "model_types.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
