@@ -5,7 +5,9 @@
 Each point of the grid (workers x limit of a batch) is a Space that is started with these values and
 put under the same load: 32 visitors who ask again when answered, `--rounds` times. A point counts
 where 95 % are answered in time. The best points and the choice of `tune` are then measured
-again in turn, all of them running, since the best of many noisy figures is partly luck.
+again in turn, all of them running, since the best of many noisy figures is partly luck. They are
+started several times, since the same Space is up to 10 % faster or slower from start to start.
+`--again` takes the grid of an earlier run and does only this last part.
 """
 
 from __future__ import annotations
@@ -35,6 +37,7 @@ from spaces_gen.tuning.show import plot
 
 USERS = 32
 BEST = 3  # of the grid, that are measured again
+STARTS = 3  # of each of them
 
 
 @dataclass(frozen=True)
@@ -137,39 +140,57 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / name
         render({"model_type": space.model_type, "model_id": str(space.model())}, folder)
-        began = time.monotonic()
-        tuned = tune(
-            folder,
-            Settings(ways=False),
-            lambda step: print(f"{time.monotonic() - began:.0f} s: {step}", flush=True),
-        )
-        tuning_seconds = time.monotonic() - began
-        plot(tuned, RESULTS / f"tuning_{name}.svg")
-        print(dict(tuned.values), flush=True)
-        kept = {key: tuned.row[key] for key in ("call_cost", "dtype", "engine")}
-        began = time.monotonic()
-        points = []
-        for values in grid(space, kept):
-            (point,) = under_load(folder, [values], options, tuned.target)
-            points.append(point)
-            print(values, point.rate, flush=True)
-        grid_seconds = time.monotonic() - began
+        if options.again:
+            found = json.loads(options.again.read_text(encoding="utf-8"))
+            (known,) = [one for one in found if one["name"] == name]
+        else:
+            known = tuned_and_grid(name, space, folder, options)
+        values = [{key: one[key] for key in one if key != "rate"} for one in known["grid"]]
+        points = [Point(one, (row["rate"],)) for one, row in zip(values, known["grid"])]
         best = sorted(points, key=lambda point: point.rate, reverse=True)[:BEST]
-        again = under_load(
-            folder, [tuned.values, *(one.values for one in best)], options, tuned.target
-        )
+        wanted = [known["values"], *(one.values for one in best)]
+        rates: list[list[float]] = [[] for _ in wanted]
+        for start in range(STARTS):
+            turned = [*range(start, len(wanted)), *range(start)]
+            again = under_load(folder, [wanted[i] for i in turned], options, known["target"])
+            for i, point in zip(turned, again, strict=True):
+                rates[i].append(point.rate)
+        tuned, *others = [
+            {**one, "rate": statistics.median(found), "rates": found}
+            for one, found in zip(wanted, rates, strict=True)
+        ]
+    return {**known, "tuned": tuned, "best": others}
+
+
+def tuned_and_grid(
+    name: str, space: Space, folder: Path, options: argparse.Namespace
+) -> dict[str, Any]:
+    """What `tune` chooses and each point of the grid, with how long both took."""
+    began = time.monotonic()
+    tuned = tune(
+        folder,
+        Settings(ways=False),
+        lambda step: print(f"{time.monotonic() - began:.0f} s: {step}", flush=True),
+    )
+    tuning_seconds = time.monotonic() - began
+    plot(tuned, RESULTS / f"tuning_{name}.svg")
+    print(dict(tuned.values), flush=True)
+    kept = {key: tuned.row[key] for key in ("call_cost", "dtype", "engine")}
+    began = time.monotonic()
+    points = []
+    for values in grid(space, kept):
+        (point,) = under_load(folder, [values], options, tuned.target)
+        points.append(point)
+        print(values, point.rate, flush=True)
     return {
         "name": name,
         "tuning_seconds": tuning_seconds,
-        "grid_seconds": grid_seconds,
+        "grid_seconds": time.monotonic() - began,
         "grid_points": len(points),
         "row": chosen(tuned, space),
+        "values": dict(tuned.values),
+        "target": tuned.target,
         "grid": [{**point.values, "rate": point.rate} for point in points],
-        "tuned": {"rate": again[0].rate, "rates": again[0].rates},
-        "best": [
-            {**one.values, "rate": other.rate, "rates": other.rates}
-            for one, other in zip(best, again[1:], strict=True)
-        ],
         "gain": tuned.compared.gain if tuned.compared else 1.0,
     }
 
@@ -186,7 +207,8 @@ def table(found: list[dict[str, Any]], options: argparse.Namespace) -> str:
         "",
         f"{machine(options.rounds)} {USERS} visitors; rounds of {options.seconds:g} s. Throughput "
         "counts where p95 is within the target of the model type. Of the grid the best three were "
-        "measured again, in turn with the values that `spaces-gen tune` chose.",
+        "measured again, in turn with the values that `spaces-gen tune` chose; medians of "
+        f"{STARTS} starts of each.",
         "",
         "| Space | `tune` chose | requests/s | best of the grid | requests/s | share | tune s | "
         "grid s | of its time |",
@@ -217,6 +239,7 @@ def main() -> None:
     parser.add_argument("spaces", nargs="*", default=list(SPACES), metavar="SPACE")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--again", type=Path)
     parser.add_argument("--output", default="tuning")
     options = parser.parse_args()
     found = []
