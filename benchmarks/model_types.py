@@ -55,8 +55,8 @@ def table(rows: list[dict[str, Any]], inputs: int) -> str:
         f"{place('torch', 'transformers')} Tiny models, float32; {inputs} different inputs, "
         "in five orders. Difference: the largest between an answer in a batch and the same alone; "
         "spread: the median between the answers to different inputs. Gain: requests a second in "
-        "batches over one by one, an upper bound of what a real model gains on this machine. Start: from "
-        "`python app.py` to the page.",
+        "batches over one by one, an upper bound of what a real model gains on this machine. "
+        "Start: from `python app.py` to the page.",
         "",
         "| model type | difference | spread | largest batch | gain | start (s) |",
         "|---|---|---|---|---|---|",
