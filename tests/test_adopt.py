@@ -129,7 +129,7 @@ def test_edits_of_the_owner_do_not_hide_the_answers(space: Path) -> None:
     """The answers are as they were; what counts is that most files are the template's."""
     files = edited(fresh(), "README.md", "# Text classification", "# Mine")
     files = edited(files, "app.py", "lines=5", "lines=7")
-    files = edited(files, "model.py", "20_000", "5_000")
+    files = edited(files, "model.py", "Another, longer text.", "One more, longer text.")
     put({**files, "own.py": b"OWN = 1\n"}, space)
     (space / ANSWERS).unlink()
     adopted(space)
