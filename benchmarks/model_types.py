@@ -21,14 +21,14 @@ from report import RESULTS, place
 from spaces_gen.render import render
 from spaces_gen.tables import load_model_types
 
-STARTS = 3
+STARTS, ROUNDS = 3, 5
 
 
 def measured(model_type: str, inputs: int) -> dict[str, Any]:
     """The figures of one type; seconds."""
     import tiny_models
     from space_process import RunningSpace
-    from test_batch_equals_single import BATCHED, batches
+    from test_batch_equals_single import BATCHED, compared
 
     model = tiny_models.build(model_type, ROOT / ".cache" / "tiny-models")
     with tempfile.TemporaryDirectory() as temporary:
@@ -37,7 +37,7 @@ def measured(model_type: str, inputs: int) -> dict[str, Any]:
         render({"model_type": model_type}, space)
         found = {}
         if model_type in BATCHED:
-            found = batches(space, model_type, model, folder, inputs)
+            found = compared(space, model_type, model, folder, inputs, ROUNDS)
         starts = []
         for _ in range(STARTS):
             began = time.monotonic()
@@ -53,7 +53,7 @@ def table(rows: list[dict[str, Any]], inputs: int) -> str:
         "# Every model type",
         "",
         f"{place('torch', 'transformers')} Tiny models, float32; {inputs} different inputs, "
-        "in five orders. Difference: the largest between an answer in a batch and the same alone; "
+        "in three orders. Difference: the largest between an answer in a batch and the same alone; "
         "spread: the median between the answers to different inputs. Gain: requests a second in "
         "batches over one by one, an upper bound of what a real model gains on this machine. "
         "Start: from `python app.py` to the page.",
