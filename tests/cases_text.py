@@ -66,7 +66,11 @@ class QuestionAnswering(Case):
         with torch.no_grad():
             outputs = model(**tokens)
         starts, ends = outputs.start_logits[0].tolist(), outputs.end_logits[0].tolist()
-        inside = [at for at, part in enumerate(tokens.sequence_ids()) if part == 1]
+        inside = [
+            at
+            for at, part in enumerate(tokens.sequence_ids())
+            if part == 1 and inputs[1][slice(*places[at])].strip()
+        ]
         best = max(
             (starts[first] + ends[last], first, last)
             for first in inside
@@ -76,7 +80,7 @@ class QuestionAnswering(Case):
         if best[0] < starts[0] + ends[0]:
             return ""
         text: str = inputs[1][places[best[1]][0] : places[best[2]][1]]
-        return text
+        return text.strip()
 
     def same(self, answer: Any, expected: Any) -> bool:
         words, marked = answer
@@ -244,8 +248,10 @@ class Translation(Text2TextGeneration):
 
     def inputs(self, count: int) -> list[list[Any]]:
         pairs = [(LANGUAGES[i % 4], LANGUAGES[(i // 2 + 1) % 4]) for i in range(count)]
-        joined = ["\n".join(text.split(" black ")) for text in texts(count)]
-        return [[text, *pair] for text, pair in zip(joined, pairs)]
+        some = [text.split() for text in texts(count)]
+        lines = [" ".join(words[: 5 + i]) for i, words in enumerate(some)]
+        lines = [f"{line}\nSecond line {i}" for i, line in enumerate(lines)]
+        return [[text, *pair] for text, pair in zip(lines, pairs)]
 
     def expected(self, inputs: list[Any]) -> str:
         """Sentence by sentence; those that end with a short word stay with the next."""

@@ -190,7 +190,7 @@ def translation(folder: Path) -> None:
         sentencepiece.SentencePieceTrainer.train(
             sentence_iterator=iter(sentences(400, 12)),
             model_writer=file,
-            vocab_size=200,
+            vocab_size=400,
             hard_vocab_limit=False,
             minloglevel=2,
         )

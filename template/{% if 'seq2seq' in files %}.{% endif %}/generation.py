@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from transformers import AutoModelForSeq2SeqLM, AutoTokenizer
+from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, LogitsProcessor
 
 from serving.batcher import similar
 from serving.errors import InputError
@@ -24,7 +24,6 @@ class Writer:
 
     Attributes:
         most: tokens of the longest text that it reads.
-        start: the token before everything that it writes.
     """
 
     def __init__(self, task: str, max_new_tokens: int) -> None:
@@ -43,14 +42,12 @@ class Writer:
         self.most = min(runtime.tier.max_input, longest(self.tokenizer, config))
         self._tasks = getattr(config, "task_specific_params", None) or {}
         settings = self._tasks.get(task, {})
-        generation = self.model.generation_config
-        generation.update(
+        self.model.generation_config.update(
             **{name: settings[name] for name in SETTINGS if name in settings},
             do_sample=False,
             max_length=None,
             max_new_tokens=max_new_tokens,
         )
-        self.start: int = generation.decoder_start_token_id
 
     def prefix(self, task: str) -> str:
         """What the model was trained to find before a text, such as "summarize: "."""
@@ -67,13 +64,11 @@ class Writer:
         check_length(len(tokens), self.most)
         return tokens
 
-    def write(
-        self, texts: Sequence[list[int]], starts: Sequence[list[int]] = ()
-    ) -> list[str]:
+    def write(self, texts: Sequence[list[int]], first: Sequence[int] = ()) -> list[str]:
         """Answer each tokenized text with another, in passes of texts of similar length.
 
         Args:
-            starts: the tokens that each answer begins with, equally many, if any.
+            first: the token that each answer begins with, if that is given; it is left out.
         """
         lengths = list(map(len, texts))
         tier = runtime.tier
@@ -83,15 +78,30 @@ class Writer:
         ):
             rows = [{"input_ids": texts[index]} for index in indices]
             inputs = self.tokenizer.pad(rows, padding_side="right", return_tensors="pt")
-            if starts:
-                begun = [starts[index] for index in indices]
-                inputs["decoder_input_ids"] = torch.tensor(begun)
-            tokens = self.model.generate(**inputs.to(runtime.device))
-            own = tokens[:, len(starts[0]) if starts else 1 :]
+            forced = [Forced([first[index] for index in indices])] if first else []
+            tokens = self.model.generate(
+                **inputs.to(runtime.device), logits_processor=forced
+            )
+            own = tokens[:, 2 if first else 1 :]  # behind the start
             answers = self.tokenizer.batch_decode(own, skip_special_tokens=True)
             for index, answer in zip(indices, answers):
                 written[index] = answer.strip()
         return written
+
+
+class Forced(LogitsProcessor):
+    """Makes each text of a batch begin with a token of its own, such as its language."""
+
+    def __init__(self, tokens: list[int]) -> None:
+        self._tokens = torch.tensor(tokens)
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        """Scores of the next token, shape (texts x beams, vocabulary)."""
+        if input_ids.shape[1] > 1:
+            return scores
+        beams = len(scores) // len(self._tokens)
+        tokens = self._tokens.to(scores.device).repeat_interleave(beams)
+        return torch.full_like(scores, -torch.inf).scatter(1, tokens.unsqueeze(1), 0)
 
 
 def check_length(tokens: int, most: int, what: str = "text") -> None:

@@ -15,7 +15,7 @@ class Window(NamedTuple):
 
     Attributes:
         inputs: what the model gets: for each of its arguments a number per token.
-        places: of each token; None for those that are not of the text.
+        places: of each token; None for those that are not of the text, or only spaces.
         own: the tokens that no other window has nearer to its middle.
     """
 
@@ -42,6 +42,9 @@ def windows(
     texts = (text,) if question is None else (question, text)
     tokens = tokenizer(*texts, return_offsets_mapping=True, verbose=False)
     places = tokens["offset_mapping"]
+    words = {
+        at: place for at, place in enumerate(places) if text[slice(*place)].strip()
+    }
     number = len(texts) - 1
     inside = [at for at, part in enumerate(tokens.sequence_ids()) if part == number]
     if not inside:
@@ -60,11 +63,18 @@ def windows(
         found.append(
             Window(
                 {name: [tokens[name][at] for at in kept] for name in names},
-                [places[at] if start <= at < stop else None for at in kept],
+                [words.get(at) if start <= at < stop else None for at in kept],
                 slice(first + before, first + stop - start - after),
             )
         )
     return found
+
+
+def trimmed(text: str, start: int, end: int) -> Place:
+    """A place without the spaces at its edges, which some tokens have."""
+    words = text[start:end]
+    start += len(words) - len(words.lstrip())
+    return start, start + len(words.strip())
 
 
 def passes(cut: Sequence[Window]) -> list[list[int]]:

@@ -9,7 +9,7 @@ from transformers import AutoModelForQuestionAnswering, AutoTokenizer
 from serving.engine import compiled
 from serving.runtime import runtime
 from texts import checked, longest
-from windows import Window, padded, passes, windows
+from windows import Window, padded, passes, trimmed, windows
 
 DETERMINISTIC = True  # equal inputs give equal answers, which may be kept
 MAX_QUESTION = 1_000  # characters
@@ -123,14 +123,13 @@ def answer(text: str, spans: list[Span]) -> list[dict[str, Any]]:
     if none > best.logit:
         return []
     everything = torch.tensor([none, *(span.all for span in spans)]).logsumexp(0)
-    found = text[best.start : best.end]
-    start = best.start + len(found) - len(found.lstrip())
+    start, end = trimmed(text, best.start, best.end)
     return [
         {
             "entity": "answer",
             "score": math.exp(best.logit - float(everything)),
-            "word": found.strip(),
+            "word": text[start:end],
             "start": start,
-            "end": best.end,
+            "end": end,
         }
     ]

@@ -8,7 +8,7 @@ from transformers import AutoModelForTokenClassification, AutoTokenizer
 from serving.engine import compiled
 from serving.runtime import runtime
 from texts import checked, longest
-from windows import Place, Window, padded, passes, windows
+from windows import Place, Window, padded, passes, trimmed, windows
 
 DETERMINISTIC = True  # equal inputs give equal answers, which may be kept
 OVERLAP = 64  # tokens that two windows of a long text share
@@ -106,8 +106,7 @@ def kind_of(label: str) -> str:
 
 def entity(text: str, group: list[Token]) -> dict[str, Any]:
     """One entity, as Gradio's HighlightedText takes it."""
-    start, end = group[0].place[0], group[-1].place[1]
-    start += len(text[start:end]) - len(text[start:end].lstrip())
+    start, end = trimmed(text, group[0].place[0], group[-1].place[1])
     return {
         "entity": kind_of(group[0].label),
         "score": sum(token.score for token in group) / len(group),

@@ -46,13 +46,13 @@ class Item(NamedTuple):
         parts: sentences, and what stands between them, in turn.
         places: which parts are to be translated.
         tokens: of each of these.
-        start: tokens that each translation begins with.
+        first: the token that each translation begins with; None where the model knows it.
     """
 
     parts: list[str]
     places: list[int]
     tokens: list[list[int]]
-    start: list[int]
+    first: int | None
 
 
 def load() -> None:
@@ -86,15 +86,15 @@ def prepare(text: str, source: str | None, target: str | None) -> Item:
     places = [place for place in range(0, len(parts), 2) if parts[place].strip()]
     if languages:
         tokens = [tokens_of(parts[place], language(source)) for place in places]
-        start = [writer.start, language(target).token]
+        first = language(target).token
     else:
         prefix = writer.prefix(f"translation_{source}_to_{target}")
         tokens = [writer.tokens(parts[place], prefix) for place in places]
-        start = []
+        first = None
     for sentence in tokens:
         check_length(len(sentence), min(MAX_SENTENCE, writer.most), "sentence")
     check_length(sum(map(len, tokens)), most)
-    return Item(parts, places, tokens, start)
+    return Item(parts, places, tokens, first)
 
 
 def tokens_of(text: str, language: Language) -> list[int]:
@@ -133,8 +133,10 @@ def size(item: Item) -> int:
 def predict(batch: list[Item]) -> list[str]:
     """Translate a batch of texts: all their sentences go through the model together."""
     tokens = [sentence for item in batch for sentence in item.tokens]
-    starts = [item.start for item in batch for _ in item.tokens if item.start]
-    written = iter(writer.write(tokens, starts))
+    first = [
+        item.first for item in batch for _ in item.tokens if item.first is not None
+    ]
+    written = iter(writer.write(tokens, first))
     return [joined(item, [next(written) for _ in item.places]) for item in batch]
 
 
