@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import cases_text
 import numpy as np
 import torch
 import transformers as tf
@@ -286,6 +287,7 @@ CASES: dict[str, type[Case]] = {
     "automatic-speech-recognition": SpeechRecognition,
     "text-generation": TextGeneration,
     "text-to-image": TextToImage,
+    **cases_text.CASES,
 }
 
 

@@ -59,10 +59,16 @@ def largest_model(tier: Tier, model_type: ModelType) -> int:
 def batch_seconds(tier: Tier, model_type: ModelType, parameters: float, batch: int) -> float:
     """Time of one batch of typical items by the roofline above."""
     typical = model_type.estimate
-    flops = batch * 2 * parameters * 1e6 * typical.tokens
-    compute = flops / (COMPUTE_SHARE * tier.tflops * 1e12)
-    read = weights_gb(tier, parameters) / (BANDWIDTH_SHARE * tier.bandwidth_gb_s)
-    return typical.passes * (tier.overhead_ms / 1000 + max(compute, read))
+
+    def one_pass(tokens: int) -> float:
+        flops = batch * 2 * parameters * 1e6 * tokens
+        compute = flops / (COMPUTE_SHARE * tier.tflops * 1e12)
+        read = weights_gb(tier, parameters) / (BANDWIDTH_SHARE * tier.bandwidth_gb_s)
+        return tier.overhead_ms / 1000 + max(compute, read)
+
+    if model_type.batches_by == "tokens":
+        return one_pass(typical.tokens) + (typical.passes - 1) * one_pass(1)
+    return typical.passes * one_pass(typical.tokens)
 
 
 def service_time(tier: Tier, model_type: ModelType, parameters: float) -> ServiceTime:
@@ -109,15 +115,15 @@ def choose_workers(tier: Tier, model_type: ModelType, parameters: float, batch: 
     return max(1, min(tier.cpus or 1, in_memory))
 
 
-def call_cost(tier: Tier, parameters: float) -> int:
-    """What a pass takes beside its tokens, as so many padded tokens.
+def call_cost(tier: Tier, parameters: float, passes: int) -> int:
+    """What a call takes beside its tokens, as so many padded tokens.
 
-    Its fixed cost and reading the weights, over the time of a token. Measured with MiniLM on one of
-    2 cores: 32 (9 ms and 0.28 ms a token).
+    The fixed cost of its passes and reading the weights, over the time of a token. Measured with
+    MiniLM on one of 2 cores: 32 (9 ms and 0.28 ms a token).
     """
     token = 2 * parameters * 1e6 / (COMPUTE_SHARE * tier.tflops * 1e12)
     read = weights_gb(tier, parameters) / (BANDWIDTH_SHARE * tier.bandwidth_gb_s)
-    return round((tier.overhead_ms / 1000 + read) / token)
+    return round(passes * (tier.overhead_ms / 1000 + read) / token)
 
 
 def choose_time_limit(tier: Tier, model_type: ModelType, parameters: float) -> int:
@@ -163,17 +169,21 @@ def tuning_values(tier: Tier, model_type: ModelType, parameters: float) -> dict[
         service_time(tier, model_type, parameters), batch, 1, longest_wait(model_type)
     )
     tokens = tier.padded_tokens if model_type.batches_by == "streams" else 0
+    call = 0  # where items are all alike, or share each pass, none is more like another
     if model_type.batches_by == "tokens":
-        in_memory = items_in_memory(tier, model_type, parameters) * model_type.estimate.tokens
-        tokens = max(SHORT_TEXT_TOKENS, min(tier.padded_tokens, in_memory))
+        typical = model_type.estimate
+        call = call_cost(tier, parameters, typical.passes)
+        in_memory = items_in_memory(tier, model_type, parameters) * typical.tokens
+        # where each further pass writes a token, more texts that share it are worth more
+        wanted = batch * typical.tokens if typical.passes > 1 else tier.padded_tokens
+        tokens = max(SHORT_TEXT_TOKENS, min(max(tier.padded_tokens, wanted), in_memory))
         batch = 1 if tier.zero_gpu else short_texts(tokens)
     seconds = batch_seconds(tier, model_type, parameters, 1)
     return {
         "workers": choose_workers(tier, model_type, parameters, batch),
         "max_batch_size": batch,
         "max_batch_cost": tokens,
-        # where items are all alike, or share each pass, none is more like another
-        "call_cost": call_cost(tier, parameters) if model_type.batches_by == "tokens" else 0,
+        "call_cost": call,
         "max_size": max(2 * batch, waiting),
         "max_input": max_input(tier, model_type, parameters),
         "time_limit": choose_time_limit(tier, model_type, parameters),
