@@ -50,8 +50,10 @@ tables: .venv/dev ## recompute the estimates after a change of a table
 	$(RUN)/python -m pip install --quiet torch==2.13.0 -e '.[dev]'
 	@command -v chromium >/dev/null \
 		&& command -v redis-server >/dev/null \
-		|| (apt-get update -q && apt-get install -y -q --no-install-recommends chromium redis-server) \
-		|| echo "The tests need Chromium and redis-server: please install them."
+		&& command -v tesseract >/dev/null \
+		|| (apt-get update -q \
+			&& apt-get install -y -q --no-install-recommends chromium redis-server tesseract-ocr) \
+		|| echo "The tests need Chromium, redis-server and Tesseract: please install them."
 	@touch $@
 
 # LitServe and BentoML have an environment of their own, which sees the packages of the first.

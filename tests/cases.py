@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import cases_documents
 import cases_text
 import numpy as np
 import torch
@@ -288,6 +289,7 @@ CASES: dict[str, type[Case]] = {
     "text-generation": TextGeneration,
     "text-to-image": TextToImage,
     **cases_text.CASES,
+    **cases_documents.CASES,
 }
 
 

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import tiny_documents
 import tiny_parts
 import tiny_text
 import torch
@@ -287,6 +288,7 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "text-generation": text_generation,
     "text-to-image": text_to_image,
     **tiny_text.BUILDERS,
+    **tiny_documents.BUILDERS,
 }
 
 

@@ -1,0 +1,133 @@
+"""A person with a browser asks about pictures and pages, shows a video, enlarges a picture."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from browser import check_on_phone, chromium, screenshot, toast, visit
+from cases import case, pictures
+from playwright.sync_api import Browser, expect
+from space_process import RunningSpace
+
+pytestmark = pytest.mark.browser
+
+SPACES = (
+    "document-question-answering",
+    "image-super-resolution",
+    "visual-question-answering",
+    "video-classification",
+)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def served(
+    rendered: Callable[..., Path],
+    tiny_model: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], RunningSpace]]:
+    """Starts one of `SPACES` when it is first asked for; it runs until the module's end."""
+    running: dict[str, RunningSpace] = {}
+    with ExitStack() as stack:
+
+        def get(model_type: str) -> RunningSpace:
+            if model_type not in running:
+                folder = tmp_path_factory.mktemp("visited") / "space"
+                shutil.copytree(rendered(model_type=model_type), folder)
+                space = RunningSpace(folder, MODEL_ID=str(tiny_model(model_type)))
+                running[model_type] = stack.enter_context(space)
+            return running[model_type]
+
+        yield get
+
+
+def test_the_answer_is_marked_on_the_page(
+    browser: Browser, served: Callable[[str], RunningSpace]
+) -> None:
+    """An example is answered, and so is another question; without one, a sentence says so."""
+    name = "document-question-answering"
+    with visit(browser, served(name)) as page:
+        screenshot(page, name)
+        page.get_by_text("When is it due?").click()
+        answer = page.get_by_test_id("label-output-value")
+        expect(answer).not_to_be_empty()
+        marked = page.get_by_label("Where it stands").locator("img")
+        expect(marked).to_be_visible()
+        screenshot(page, f"{name}-answer")
+        shown = marked.get_attribute("src")
+        page.get_by_label("Question", exact=True).fill("Who sent it to whom?")
+        page.get_by_label("Question", exact=True).press("Enter")
+        expect(marked).not_to_have_attribute("src", str(shown))
+        page.get_by_label("Question", exact=True).fill("")
+        page.get_by_role("button", name="Ask").click()
+        expect(toast(page)).to_have_text("Please type a question first.")
+    check_on_phone(browser, served(name), name)
+
+
+def test_a_picture_is_enlarged(
+    browser: Browser, served: Callable[[str], RunningSpace], tmp_path: Path
+) -> None:
+    """Both pictures are shown, one over the other; the new one has twice as many rows."""
+    name = "image-super-resolution"
+    (picture,) = pictures(1, tmp_path)
+    with visit(browser, served(name)) as page:
+        screenshot(page, name)
+        page.locator("input[type=file]").first.set_input_files(picture)
+        shown = page.get_by_label("Before and after").locator("img")
+        expect(shown).to_have_count(2)
+        expect(shown.nth(1)).to_be_visible()
+        heights = shown.evaluate_all("all => all.map(one => one.naturalHeight)")
+        assert sorted(heights) == [24, 48]
+        screenshot(page, f"{name}-answer")
+    check_on_phone(browser, served(name), name)
+
+
+def test_a_question_about_a_picture(
+    browser: Browser,
+    served: Callable[[str], RunningSpace],
+    tiny_model: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
+    """It is sent with the Enter key and answered as the model itself would."""
+    name = "visual-question-answering"
+    one = case(name, tiny_model(name), tmp_path)
+    (inputs,) = one.inputs(1)
+    expected = one.expected(inputs)
+    with visit(browser, served(name)) as page:
+        page.locator("input[type=file]").first.set_input_files(inputs[0]["path"])
+        page.get_by_label("Question", exact=True).fill(inputs[1])
+        page.get_by_label("Question", exact=True).press("Enter")
+        answer = page.get_by_test_id("label-output-value")
+        expect(answer).to_have_text(max(expected, key=lambda label: expected[label]))
+        screenshot(page, f"{name}-answer")
+    check_on_phone(browser, served(name), name)
+
+
+def test_a_video_is_shown_and_classified(
+    browser: Browser,
+    served: Callable[[str], RunningSpace],
+    tiny_model: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
+    """An example plays, and a video from the disk is answered as the model itself would."""
+    name = "video-classification"
+    one = case(name, tiny_model(name), tmp_path)
+    (inputs,) = one.inputs(1)
+    expected = one.expected(inputs)
+    with visit(browser, served(name)) as page:
+        screenshot(page, name)
+        page.locator("input[type=file]").first.set_input_files(inputs[0]["path"])
+        answer = page.get_by_test_id("label-output-value")
+        expect(answer).to_have_text(max(expected, key=lambda label: expected[label]))
+        expect(page.locator("video").first).to_be_visible()
+        screenshot(page, f"{name}-answer")
+    check_on_phone(browser, served(name), name)
