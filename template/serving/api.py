@@ -183,7 +183,8 @@ class DirectRoute:
         if kind == "multipart/form-data":
             try:
                 async with request.form(max_files=MAX_FILES) as form:
-                    return await self._endpoint.checked(dict(form))
+                    fields = self._endpoint.gathered(form.multi_items())
+                    return await self._endpoint.checked(fields)
             except HTTPException as error:
                 if error.status_code != 400:
                     raise

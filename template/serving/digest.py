@@ -9,6 +9,8 @@ import os
 import pickle
 from typing import Any
 
+from serving.values import replaced
+
 LONGEST_PATH = 1024
 SMALL_BYTES = 2**16
 
@@ -29,15 +31,23 @@ async def digest_files(
     inputs: tuple[Any, ...], folders: tuple[str, ...]
 ) -> tuple[Any, ...]:
     """The inputs with a hash of the content in place of each file in `folders`."""
-    known = []
-    for value in inputs:
-        if not is_in(value, folders):
-            known.append(value)
-        elif is_small(value):
-            known.append(file_hash(value))
-        else:
-            known.append(await asyncio.to_thread(file_hash, value))
-    return tuple(known)
+    paths: list[str] = []
+
+    def note(part: Any) -> None:
+        if is_in(part, folders):
+            paths.append(part)
+
+    replaced(inputs, note)
+    hashes = {
+        path: file_hash(path)
+        if is_small(path)
+        else await asyncio.to_thread(file_hash, path)
+        for path in set(paths)
+    }
+    known: tuple[Any, ...] = replaced(
+        inputs, lambda part: hashes[part] if is_in(part, folders) else part
+    )
+    return known
 
 
 def is_in(value: Any, folders: tuple[str, ...]) -> bool:

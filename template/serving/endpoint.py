@@ -9,7 +9,7 @@ import inspect
 import os
 import tempfile
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -34,7 +34,13 @@ from starlette.datastructures import UploadFile
 
 from serving.errors import InputError
 
-File = Annotated[UploadFile, WithJsonSchema({"type": "string", "format": "binary"})]
+BINARY = {"type": "string", "format": "binary"}
+File = Annotated[UploadFile, WithJsonSchema(BINARY)]
+MESSAGE = {
+    "description": "A text; in a form also files, each in a field of this name",
+    "anyOf": [{"type": "string"}, {"type": "array", "items": BINARY}],
+}
+Message = Annotated[Any, WithJsonSchema(MESSAGE)]
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,7 @@ class Endpoint:
     Attributes:
         arguments: checks names and types.
         files: names of the parameters that take one file.
+        messages: names of those that take a text with files.
     """
 
     demo: gr.Blocks
@@ -51,6 +58,21 @@ class Endpoint:
     components: dict[str, Component]
     arguments: type[BaseModel]
     files: frozenset[str]
+    messages: frozenset[str]
+
+    def gathered(self, fields: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+        """The fields of a form by name; what a message is made of may come in several."""
+        given: dict[str, Any] = {}
+        for name, value in fields:
+            if name not in self.messages:
+                given[name] = value
+                continue
+            message = given.setdefault(name, {"text": "", "files": []})
+            if isinstance(value, UploadFile):
+                message["files"].append(value)
+            else:
+                message["text"] = value
+        return given
 
     async def checked(self, given: dict[str, Any]) -> dict[str, Any]:
         """The arguments as Gradio's queue would hand them to the function.
@@ -85,6 +107,8 @@ class Endpoint:
         try:
             if isinstance(value, UploadFile):
                 return await asyncio.to_thread(self._convert_file, component, value)
+            if name in self.messages:
+                value = await asyncio.to_thread(self._with_kept_files, value)
             if isinstance(value, (list, dict)):  # these may name files
                 value = await async_move_files_to_cache(
                     value, component, check_in_upload_folder=True
@@ -97,11 +121,26 @@ class Endpoint:
             raise InputError(f"{name} is not what is expected.") from None
 
     def _convert_file(self, component: Component, file: UploadFile) -> Any:
+        return component.preprocess(payload(component, self._kept(file)))
+
+    def _kept(self, file: UploadFile) -> dict[str, Any]:
+        """The file as Gradio names its uploads."""
         path = keep(file)
         self.demo.upload_file_set.add(path)  # Gradio deletes these after a day
-        named = {"path": path, "orig_name": Path(path).name}
         meta = {"_type": "gradio.FileData"}
-        return component.preprocess(payload(component, {**named, "meta": meta}))
+        return {"path": path, "orig_name": Path(path).name, "meta": meta}
+
+    def _with_kept_files(self, message: Any) -> Any:
+        """A message, which may be a mere text, with its files among the uploads."""
+        if isinstance(message, str):
+            return {"text": message, "files": []}
+        if not isinstance(message, dict) or not isinstance(message.get("files"), list):
+            return message
+        files = [
+            self._kept(one) if isinstance(one, UploadFile) else one
+            for one in message["files"]
+        ]
+        return {**message, "files": files}
 
 
 def payload(component: Component, value: Any) -> Any:
@@ -140,11 +179,16 @@ def find_endpoint(demo: gr.Blocks, function: Callable[..., Any]) -> Endpoint | N
             for name, component in by_name.items()
             if getattr(component, "data_model", None) in (FileData, ImageData)
         )
+        messages = frozenset(
+            name
+            for name, component in by_name.items()
+            if isinstance(component, gr.MultimodalTextbox)
+        )
         try:
             checks = arguments(function, by_name, files)
         except (NameError, PydanticUserError):  # a name or a hint that it cannot read
             return None
-        return Endpoint(demo, function, by_name, checks, files)
+        return Endpoint(demo, function, by_name, checks, files, messages)
     return None
 
 
@@ -189,6 +233,8 @@ def arguments(
 
 def json_type(hint: Any, component: Component) -> Any:
     """The type of what is sent, where the function's own says it."""
+    if isinstance(component, gr.MultimodalTextbox):
+        return Message
     if hint is None or getattr(component, "data_model", None) is not None:
         return Any  # the component converts it
     try:

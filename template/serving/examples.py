@@ -40,6 +40,10 @@ def load_examples() -> list[list[Any]]:
 
 
 def _file_or_value(value: Any) -> Any:
+    if isinstance(value, dict):  # a message with files
+        return {name: _file_or_value(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_file_or_value(one) for one in value]
     is_name = isinstance(value, str) and Path(value).name == value
     # unlike Path.is_file it says no to a text that is too long for a name
     if is_name and value and os.path.isfile(EXAMPLES / value):

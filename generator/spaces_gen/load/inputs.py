@@ -95,6 +95,9 @@ def varied(
     file: Callable[[dict[str, Any]], Upload],
 ) -> Any:
     """A value like an example's: a text of another length, a file with another last byte."""
+    if is_message(value):
+        files = [varied(one, number, chance, words, file) for one in value["files"]]
+        return {"text": varied(value["text"], number, chance, words, file), "files": files}
     if isinstance(value, dict) and value.get("path"):
         found = file(value)
         # readers of pictures and sounds stop at the end that the file itself names
@@ -104,6 +107,11 @@ def varied(
         chosen = chance.choices(words, k=min(LONGEST, max(SHORTEST, length)) - 1)
         return " ".join([*chosen, str(number)])
     return value
+
+
+def is_message(value: Any) -> bool:
+    """Whether a value is a text with files, as a chat takes them."""
+    return isinstance(value, dict) and value.keys() == {"text", "files"}
 
 
 def load(value: dict[str, Any], fetch: Callable[[str], bytes], files: dict[str, Upload]) -> Upload:

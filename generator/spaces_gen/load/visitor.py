@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 
 from spaces_gen.load.endpoint import Endpoint
-from spaces_gen.load.inputs import Upload
+from spaces_gen.load.inputs import Upload, is_message
 
 BUSY = 503
 PREFIX = "/gradio_api"
@@ -73,6 +73,8 @@ class QueueVisitor:
 
     async def _sent(self, value: Any) -> Any:
         """A value as the queue takes it: a file is uploaded first."""
+        if is_message(value):
+            return {**value, "files": [await self._sent(one) for one in value["files"]]}
         if not isinstance(value, Upload):
             return value
         files = {"files": (value.name, value.content)}
@@ -90,14 +92,14 @@ class DirectVisitor:
 
     async def ask(self, values: dict[str, Any]) -> list[float]:
         """See `Visitor`."""
-        files = {name: value for name, value in values.items() if isinstance(value, Upload)}
-        rest = {name: value for name, value in values.items() if name not in files}
+        fields = [(name, one) for name, value in values.items() for one in parts_of(value)]
+        files = [(name, one) for name, one in fields if isinstance(one, Upload)]
         accept = "text/event-stream" if self._endpoint.streams else "application/json"
-        how: dict[str, Any] = {"json": rest}
+        how: dict[str, Any] = {"json": values}
         if files:
             how = {
-                "files": {name: (one.name, one.content) for name, one in files.items()},
-                "data": {name: str(value) for name, value in rest.items()},
+                "files": [(name, (one.name, one.content)) for name, one in files],
+                "data": {name: str(one) for name, one in fields if not isinstance(one, Upload)},
             }
         headers = {"accept": accept}
         async with self._client.stream("POST", "/api/predict", headers=headers, **how) as stream:
@@ -114,6 +116,11 @@ class DirectVisitor:
             else:
                 await stream.aread()
         return parts or [time.monotonic()]
+
+
+def parts_of(value: Any) -> list[Any]:
+    """What a form takes for a value; for a message a text and its files."""
+    return [value["text"], *value["files"]] if is_message(value) else [value]
 
 
 async def events(stream: Any) -> AsyncIterator[dict[str, Any]]:
