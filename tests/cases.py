@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import cases_vision
 import numpy as np
 import torch
 import transformers as tf
@@ -285,6 +286,7 @@ CASES: dict[str, type[Case]] = {
     "automatic-speech-recognition": SpeechRecognition,
     "text-generation": TextGeneration,
     "text-to-image": TextToImage,
+    **cases_vision.CASES,
 }
 
 

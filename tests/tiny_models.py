@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import tiny_parts
+import tiny_vision
 import torch
 import transformers as tf
 from PIL import Image
@@ -285,6 +286,7 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "automatic-speech-recognition": automatic_speech_recognition,
     "text-generation": text_generation,
     "text-to-image": text_to_image,
+    **tiny_vision.BUILDERS,
 }
 
 
