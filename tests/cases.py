@@ -12,6 +12,7 @@ from typing import Any
 
 import cases_documents
 import cases_text
+import cases_vision
 import numpy as np
 import torch
 import transformers as tf
@@ -290,6 +291,7 @@ CASES: dict[str, type[Case]] = {
     "text-to-image": TextToImage,
     **cases_text.CASES,
     **cases_documents.CASES,
+    **cases_vision.CASES,
 }
 
 

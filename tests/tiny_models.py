@@ -21,6 +21,7 @@ from typing import Any
 import tiny_documents
 import tiny_parts
 import tiny_text
+import tiny_vision
 import torch
 import transformers as tf
 from PIL import Image
@@ -289,6 +290,7 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "text-to-image": text_to_image,
     **tiny_text.BUILDERS,
     **tiny_documents.BUILDERS,
+    **tiny_vision.BUILDERS,
 }
 
 

@@ -28,3 +28,9 @@ def open_image(path: str | None, max_pixels: int) -> Image.Image:
         raise InputError(
             "This file cannot be read as a picture. Try a PNG or JPEG."
         ) from error
+
+
+def size_within(image: Image.Image, side: int) -> tuple[int, int]:
+    """Height and width of `image`, scaled so that neither is more than `side`."""
+    scale = min(1, side / max(image.size))
+    return max(1, round(image.height * scale)), max(1, round(image.width * scale))

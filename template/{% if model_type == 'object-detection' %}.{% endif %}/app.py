@@ -2,6 +2,7 @@
 
 import gradio as gr
 
+from annotations import boxed_image
 from serving.launch import DELETE_CACHE
 from serving.server import Server
 
@@ -33,7 +34,7 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
             )
             threshold = gr.Slider(0.05, 1, 0.5, step=0.05, label="Least score")
             button = gr.Button("Detect", variant="primary")
-        boxes = gr.AnnotatedImage(label="Found")
+        boxes = boxed_image(label="Found")
     gr.Examples(
         server.examples,
         [image, threshold],
