@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import struct
 import subprocess
 import sys
 import time
@@ -23,6 +24,7 @@ from huggingface_hub import (
 )
 from huggingface_hub.errors import (
     BadRequestError,
+    GatedRepoError,
     HfHubHTTPError,
     RemoteEntryNotFoundError,
     RepositoryNotFoundError,
@@ -845,6 +847,52 @@ def test_the_hardware_list_is_the_one_the_client_knows(api: HfApi) -> None:
     assert t4.unit_label == "minute"
     assert listed["cpu-basic"].accelerator is None
     assert api.get_zero_gpu_quota().base == 40 * 60
+
+
+def test_the_page_of_a_model(hub: Hub, api: HfApi) -> None:
+    card = b"---\nlicense: mit\npipeline_tag: fill-mask\n---\n"
+    header = json.dumps({"w": {"dtype": "F16", "shape": [3, 7], "data_offsets": [0, 42]}}).encode()
+    weights = struct.pack("<Q", len(header)) + header + bytes(42)
+    hub.add_model(
+        "them/bert",
+        {"README.md": card, "model.safetensors": weights},
+        sizes={"pytorch_model.bin": 10**9},
+        library_name="transformers",
+        tags=["custom_code"],
+        config={"model_type": "bert"},
+        transformersInfo={"auto_model": "AutoModelForMaskedLM"},
+        safetensors={"parameters": {"F16": 21}, "total": 21},
+    )
+    hub.moved["bert"] = "them/bert"
+    info = api.model_info("bert", files_metadata=True)
+    assert (info.id, info.pipeline_tag, info.library_name) == (
+        "them/bert",
+        "fill-mask",
+        "transformers",
+    )
+    assert info.card_data is not None
+    assert info.card_data.license == "mit"
+    assert info.safetensors is not None
+    assert info.safetensors.parameters == {"F16": 21}
+    assert info.transformers_info is not None
+    assert info.transformers_info.auto_model == "AutoModelForMaskedLM"
+    assert (info.gated, info.tags, info.config) == (False, ["custom_code"], {"model_type": "bert"})
+    sizes = {one.rfilename: one.size for one in info.siblings or []}
+    assert sizes["pytorch_model.bin"] == 10**9
+    assert api.get_safetensors_metadata("them/bert").parameter_count == {"F16": 21}
+    with pytest.raises(RepositoryNotFoundError):
+        api.model_info("gpt")
+
+
+def test_of_a_gated_model_everybody_sees_the_page_and_few_the_files(hub: Hub, api: HfApi) -> None:
+    model = hub.add_model("them/gated", {"model.safetensors": b"x"}, gated="manual")
+    assert api.model_info("them/gated").gated == "manual"
+    stranger = HfApi(endpoint=hub.url, token=False)
+    for who in (api, stranger):
+        with pytest.raises(GatedRepoError, match="restricted"):
+            who.get_safetensors_metadata("them/gated")
+    model.granted.add("me")
+    assert api.file_exists("them/gated", "model.safetensors")
 
 
 def test_many_commits_at_once_all_arrive(hub: Hub, api: HfApi) -> None:

@@ -6,6 +6,7 @@ import json
 import signal
 import sys
 import traceback
+from collections.abc import Sequence
 from dataclasses import asdict
 from enum import Enum
 from pathlib import Path
@@ -84,6 +85,16 @@ def _ask_secret(key: str) -> str:
     return str(typer.prompt(f"Value of the secret {key}", hide_input=True))
 
 
+def _ask(question: str, allowed: Sequence[str] | None, default: str | None) -> str:
+    if allowed is None:
+        return str(typer.prompt(question, default=default, type=int))
+    while True:
+        answer = str(typer.prompt(question, default=default)).strip()
+        if answer in allowed:
+            return answer
+        _say(f"Choose one of {', '.join(allowed)}.")
+
+
 def _print_version(wanted: bool) -> None:
     if wanted:
         typer.echo(f"spaces-gen {__version__}")
@@ -129,12 +140,14 @@ def new(
 ) -> None:
     """Make a Space.
 
-    Asks in a terminal what no option answers.
+    With --model it looks the model up, shows what it found and why, and asks only what is open;
+    without, it asks in a terminal what no option answers.
 
-    Example: spaces-gen new my-space --model-type text-classification --hardware t4-small
+    Example: spaces-gen new my-space --model distilbert/distilbert-base-cased-distilled-squad
     """
     from spaces_gen.new import new as make
     from spaces_gen.questions import parse_data
+    from spaces_gen.terminal import for_figures
 
     options: dict[str, Any] = {
         "model_type": model_type,
@@ -154,12 +167,12 @@ def new(
         **parse_data(data or []),
         **{key: value for key, value in options.items() if value is not None},
     }
-    found = make(destination, answers, interactive=sys.stdin.isatty() and not defaults)
-    for key, value in found.items():
-        typer.echo(f"from the model: {key} {value}")
+    ask = _ask if sys.stdin.isatty() and not defaults else None
+    make(destination, answers, ask, for_figures())
     typer.echo(f"Your Space is in {destination}. Next:")
     typer.echo(f"  python {destination / 'app.py'}      # serve it here")
     typer.echo(f"  spaces-gen check {destination}")
+    typer.echo(f"  spaces-gen plan {destination}      # compare all hardware")
 
 
 @app.command()

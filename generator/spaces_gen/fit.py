@@ -91,6 +91,32 @@ def check_fits(answers: Mapping[str, Any]) -> None:
     )
 
 
+def default_tier(model_type: ModelType, parameters: int) -> Tier | None:
+    """The tier that is taken where nobody names one, as in copier.yml.
+
+    That of the model type where the model fits it, else the cheapest that it fits, free ones
+    first; None: no tier holds it.
+    """
+    tiers = load_tiers()
+    fitting = [one for one in tiers.values() if parameters <= largest_model(one, model_type)]
+    own = tiers[model_type.hardware]
+    return own if own in fitting else min(fitting, key=lambda one: one.price_per_hour, default=None)
+
+
+def why_tier(tier: Tier, model_type: ModelType) -> str:
+    """Why `default_tier` chose it."""
+    if tier.key == model_type.hardware:
+        return "the default of its type, which holds it"
+    own = load_tiers()[model_type.hardware]
+    most = largest_model(own, model_type)
+    return f"the cheapest that holds it; {own.key}, the default of its type, holds {most}M at most"
+
+
+def price(tier: Tier) -> str:
+    """In words."""
+    return f"${tier.price_per_hour:.2f} an hour" if tier.price_per_hour else "free"
+
+
 def suggestion(tier: Tier, model_type: ModelType, parameters: int) -> str:
     """The smallest tier that holds the model, of the same kind where there is one."""
     fitting = [one for one in load_tiers().values() if parameters <= largest_model(one, model_type)]
@@ -104,5 +130,4 @@ def suggestion(tier: Tier, model_type: ModelType, parameters: int) -> str:
         )  # fmt: skip
 
     best = min(fitting, key=order)
-    price = f"${best.price_per_hour:.2f} an hour" if best.price_per_hour else "free"
-    return f"the smallest that it fits is {best.key} ({best.model_memory_gb:.0f} GB, {price})"
+    return f"the smallest that it fits is {best.key} ({best.model_memory_gb:.0f} GB, {price(best)})"

@@ -22,8 +22,9 @@ from spaces_gen.estimate import (
     largest_model,
     tuning_values,
 )
-from spaces_gen.fit import fit, typical_items
+from spaces_gen.fit import fit, price, typical_items
 from spaces_gen.inspect_model import inspect_model
+from spaces_gen.inspecting.show import print_found
 from spaces_gen.plots import figure
 from spaces_gen.tables import ModelType, Tier, load_model_types, load_quotas, load_tiers
 from spaces_gen.terminal import for_figures
@@ -257,16 +258,23 @@ def report(
         if "model_id" in answers or "model_type" in answers:
             recorded = {}
         answers = {**recorded, **answers}
-    if "model_id" in answers and "model_parameters" not in answers:
+    found = None
+    said = dict(answers)
+    if "model_id" in answers and not {"model_type", "model_parameters"} <= answers.keys():
         found = inspect_model(str(answers["model_id"]))
-        answers = {**found, **answers}
+        answers = {**found.answers(), **answers}
+        if "model_type" not in answers:
+            found.served()
     plan = make_plan(answers, rate, p95)
     if plot_file is not None:
         draw(plan, plot_file)
     if as_json:
         print(json.dumps(as_data(plan), indent=2))
         return
-    print_plan(for_figures(), plan)
+    console = for_figures()
+    if found is not None:
+        print_found(console, found, said)
+    print_plan(console, plan)
 
 
 def print_plan(console: Console, plan: Plan) -> None:
@@ -287,8 +295,8 @@ def print_plan(console: Console, plan: Plan) -> None:
     if best is None:
         console.print(f"no hardware is expected to bear {wanted}", markup=False)
     else:
-        price = f"${best.price_per_hour:.2f} an hour" if best.price_per_hour else "free"
-        console.print(f"the cheapest for {wanted}: {best.hardware} ({price})", markup=False)
+        of_best = price(load_tiers()[best.hardware])
+        console.print(f"the cheapest for {wanted}: {best.hardware} ({of_best})", markup=False)
     if plan.quota is not None:
         shares = ", ".join(f"{count} {kind}" for kind, count in plan.quota.items())
         console.print(f"on ZeroGPU a visitor has so many requests a day: {shares}", markup=False)

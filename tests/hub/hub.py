@@ -30,6 +30,7 @@ class Hub:
     Attributes:
         no_card_status: with which paid hardware is refused without a card: 402 or 403.
         page_size: how many files or commits one page lists.
+        moved: names that models had before, with those that they have now.
         lock: held while anything is looked at or changed.
     """
 
@@ -38,6 +39,7 @@ class Hub:
         self.repos: dict[tuple[str, str], Repo] = {}
         self.no_card_status = 402
         self.page_size = 1000
+        self.moved: dict[str, str] = {}
         self.secret = secrets.token_hex(8)
         self.lock = threading.RLock()
         self.closed = threading.Event()
@@ -161,12 +163,28 @@ class Hub:
             return space
 
     def add_model(
-        self, repo_id: str, files: Mapping[str, bytes], *, visibility: str = "public"
+        self,
+        repo_id: str,
+        files: Mapping[str, bytes],
+        *,
+        visibility: str = "public",
+        gated: bool | str = False,
+        sizes: Mapping[str, int] | None = None,
+        **about: Any,
     ) -> Repo:
+        """A model.
+
+        Args:
+            gated: "auto" or "manual" where its files are for those only who were granted them.
+            sizes: of large files, which nobody downloads.
+            about: what its page says beside its card; see `Repo`.
+        """
         with self.lock:
             tree = {path: Blob(content) for path, content in files.items()}
+            large = {path: Blob.large("0" * 64, size) for path, size in (sizes or {}).items()}
             who = repo_id.split("/")[0]
-            repo = Repo("models", repo_id, visibility, who, tree, "initial commit")
+            repo = Repo("models", repo_id, visibility, who, {**tree, **large}, "initial commit")
+            repo.about, repo.gated = about, gated
             self.repos["models", repo_id] = repo
             return repo
 

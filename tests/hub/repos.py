@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from typing import Any
 
 from hub.answers import Refused
 from hub.objects import Blob, Commit, Lfs, Tree
@@ -45,6 +46,12 @@ class PullRequest:
 class Repo:
     """A repo of any kind, from its first commit on.
 
+    A test may set, at any time:
+        about: what the Hub says of a model beside what its card says, by the names of its API:
+            safetensors, config, transformersInfo, gguf, tags, pipeline_tag, library_name.
+        gated: False, "auto" or "manual"; everybody sees the page, and only `granted` the files.
+        granted: users who may read the files of a gated model, beside its owners.
+
     Args:
         kind: as paths have it: models, datasets or spaces.
         creator: who made it; a contributor of an organization may change only such ones.
@@ -58,6 +65,9 @@ class Repo:
         self.visibility = visibility
         self.creator = creator
         self.created = now()
+        self.about: dict[str, Any] = {}
+        self.gated: bool | str = False
+        self.granted: set[str] = set()
         self.lfs: dict[str, bytes] = {}
         self.refs: dict[str, str] = {}
         self.pull_requests: list[PullRequest] = []

@@ -76,7 +76,7 @@ def make_change(space: str, mine: Files, wish: Wish, say: Callable[[str], None])
     recorded = parse(answers_file(mine), space)
     check_choice("hardware", wish.answers, list(load_tiers()))
     check_choice("model_type", wish.answers, list(load_model_types()))
-    wanted = {**recorded.answers, **with_parameters(wish.answers)}
+    wanted = {**recorded.answers, **with_inspected(wish.answers)}
     version = latest(recorded.source) if wish.version == "latest" else wish.version
     if version is not None and is_newer(recorded.version, version):
         raise UserError(
@@ -151,12 +151,15 @@ def is_of(here: bytes | None, one: File, other: File) -> bool:
     return lines[1] - lines[2] <= lines[0] and not (lines[2] - lines[1]) & lines[0]
 
 
-def with_parameters(answers: Mapping[str, Any]) -> dict[str, Any]:
-    """The answers with the size of a new model, where it can be found out and nobody said it."""
+def with_inspected(answers: Mapping[str, Any]) -> dict[str, Any]:
+    """The answers with what can be found out about a new model, where nobody said it."""
     if "model_id" not in answers or "model_parameters" in answers:
         return dict(answers)
-    found = inspect_model(str(answers["model_id"])).get("model_parameters")
-    return {**answers, **({"model_parameters": found} if found else {})}
+    found = inspect_model(str(answers["model_id"]))
+    if not found.reasons:
+        return dict(answers)
+    size = {"model_parameters": found.parameters} if found.parameters else {}
+    return {**answers, **size, "needs_token": found.needs_token}
 
 
 def check_known(version: str, old: Template, recorded: Recorded) -> None:

@@ -49,6 +49,18 @@ def readable(hub: Hub, request: Request, kind: str, repo_id: str) -> Repo:
     return repo
 
 
+def with_its_files(hub: Hub, request: Request, repo: Repo) -> Repo:
+    """A repo whose files one may read: those of a gated model are not for everybody."""
+    user = request.credentials.user if request.credentials else None
+    known = user is not None and (
+        user.name in repo.granted or hub.accounts.role(user, repo.id.split("/")[0])
+    )
+    if repo.gated and not known:
+        said = f"Access to model {repo.id} is restricted. You must have access to it"
+        raise Refused(403 if user else 401, said, code="GatedRepo")
+    return repo
+
+
 def may_write(hub: Hub, request: Request, repo: Repo) -> bool:
     token = request.credentials
     return token is not None and hub.accounts.may_write(token, repo.id, repo.creator)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -12,7 +13,7 @@ from hub.answers import Json, Refused, Request, Response, route
 from hub.cards import front_matter
 from hub.objects import Blob, Commit, folder_ids
 from hub.repos import Repo, stamp
-from hub.routes.access import missing, readable
+from hub.routes.access import missing, readable, with_its_files
 from hub.spaces import Space
 
 if TYPE_CHECKING:
@@ -54,7 +55,11 @@ def info_at(hub: Hub, request: Request, kind: str, repo: str, revision: str) -> 
 
 @route("GET", "/api/{kind}/{name}")
 def without_namespace(hub: Hub, request: Request, kind: str, name: str) -> Any:
-    raise missing(request)
+    """Models of the first years had none; their old names lead to the new ones."""
+    if kind != "models" or name not in hub.moved:
+        raise missing(request)
+    query = f"?{urlencode(request.query, doseq=True)}" if request.query else ""
+    return Response(307, b"", {"Location": f"{hub.url}/api/{kind}/{hub.moved[name]}{query}"})
 
 
 @route("GET", "/api/{kind}/{repo}/tree/{revision}")
@@ -149,7 +154,7 @@ def _only(wanted: Iterable[str], said: Json) -> Json:
 def _resolve(
     hub: Hub, request: Request, kind: str, repo: str, revision: str, path: str
 ) -> Response:
-    found = readable(hub, request, kind, repo)
+    found = with_its_files(hub, request, readable(hub, request, kind, repo))
     commit = found.at(revision)
     of_commit = {"X-Repo-Commit": commit.sha}
     blob = commit.tree.get(path)
@@ -158,10 +163,26 @@ def _resolve(
     headers = {**of_commit, "ETag": f'"{blob.oid}"', "Content-Type": "application/octet-stream"}
     if blob.lfs:
         headers |= {"X-Linked-Size": str(blob.size), "X-Linked-Etag": f'"{blob.lfs.oid}"'}
-    return Response(200, found.content(blob), headers)
+    if blob.lfs and not found.has(blob.lfs):
+        raise Refused(503, "The content of this file is not on this Hub")
+    return _span(request, found.content(blob), headers)
+
+
+def _span(request: Request, content: bytes, headers: dict[str, str]) -> Response:
+    """A whole file, or the bytes of it that a request wants."""
+    wanted = re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range") or "")
+    if wanted is None:
+        return Response(200, content, headers)
+    start, end = int(wanted[1]), int(wanted[2] or len(content)) + 1
+    if start >= len(content):
+        raise Refused(416, "Range not satisfiable")
+    part = content[start:end]
+    of = f"bytes {start}-{start + len(part) - 1}/{len(content)}"
+    return Response(206, part, {**headers, "Content-Range": of})
 
 
 def _info(found: Repo, commit: Commit, *, blobs: bool) -> Json:
+    card = _card(commit)
     said: Json = {
         "_id": f"id-{found.id}",
         "id": found.id,
@@ -171,11 +192,11 @@ def _info(found: Repo, commit: Commit, *, blobs: bool) -> Json:
         "createdAt": stamp(found.created),
         "private": found.private,
         "visibility": found.visibility,
-        "gated": False,
+        "gated": found.gated,
         "disabled": False,
         "likes": 0,
         "tags": [],
-        "cardData": _card(commit),
+        "cardData": card,
         "siblings": [_sibling(path, blob, blobs) for path, blob in sorted(commit.tree.items())],
     }
     if isinstance(found, Space):
@@ -185,6 +206,9 @@ def _info(found: Repo, commit: Commit, *, blobs: bool) -> Json:
             "host": f"https://{found.host}",
             "subdomain": found.host.split(".")[0],
         }
+    if found.kind == "models":
+        of_card = {key: card[key] for key in ("pipeline_tag", "library_name") if key in card}
+        said |= {**of_card, **found.about}
     return said
 
 
