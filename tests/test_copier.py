@@ -176,7 +176,8 @@ def test_any_text_is_refused_in_one_line_or_quoted(
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
     assert ast.literal_eval(assigned["MODEL_ID"]) == f"./{model}"
-    assert list(assigned) == ["MODEL_ID", "TIER", "CACHE_EXAMPLES", "TIERS"]
+    names = ["MODEL_ID", "TIER", "TYPICAL_INPUT", "CACHE_EXAMPLES", "TIERS"]
+    assert list(assigned) == names
     answers_file = yaml.safe_load((space / ".copier-answers.yml").read_text(encoding="utf-8"))
     assert answers_file["title"] == title
     errors = [finding for finding in check(space) if finding.level == "error"]
