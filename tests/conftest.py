@@ -26,7 +26,7 @@ os.environ["COPIER_CACHE_DIR"] = str(ROOT / ".cache" / "copier")
 # The files that take longest. They come first, so that no worker ends with one of them alone.
 LONGEST = (
     *("direct_route", "processes", "serving", "publish_faults", "tune", "demo", "publish"),
-    *("readme", "bench", "engines", "tune_sweep"),
+    *("readme", "bench", "inspect", "batch_equals_single", "engines", "tune_sweep"),
     *("browser", "requirements", "upgrade_versions", "upgrade", "render", "merge", "swap"),
     *("copier", "runtime", "upgrade_hub", "adopt", "answer_cache", "wheel", "pre_commit"),
 )
