@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import cases_chat
 import numpy as np
 import torch
 import transformers as tf
@@ -217,8 +218,10 @@ class TextGeneration(Case):
         return [" ", "", 16, 0]
 
     def inputs(self, count: int) -> list[list[Any]]:
+        """Some draw from so few words that nothing is left to chance."""
         return [
-            [text, "You are kind.", 16 + 16 * (i % 2), 0] for i, text in enumerate(texts(count))
+            [text, "You are kind.", 16 + 16 * (i % 2), *([0, 1] if i % 3 else [1, 0.05])]
+            for i, text in enumerate(texts(count))
         ]
 
     @cached_property
@@ -230,7 +233,7 @@ class TextGeneration(Case):
 
     def expected(self, inputs: list[Any]) -> str:
         tokenizer, model = self.parts
-        message, system, length, _ = inputs
+        message, system, length, *_ = inputs
         prompt = tokenizer.apply_chat_template(
             [{"role": "system", "content": system}, {"role": "user", "content": message}],
             add_generation_prompt=True,
@@ -285,6 +288,7 @@ CASES: dict[str, type[Case]] = {
     "automatic-speech-recognition": SpeechRecognition,
     "text-generation": TextGeneration,
     "text-to-image": TextToImage,
+    **cases_chat.CASES,
 }
 
 
