@@ -140,9 +140,9 @@ def learn(url: str) -> None:
     with urllib.request.urlopen(f"{url}/config") as answer:
         config = json.load(answer)
     (found,) = [one for one in config["dependencies"] if one["api_name"] == "predict"]
-    # our chat also has sliders: system prompt, tokens, temperature come last
+    # our chat also has options: system prompt, tokens, temperature, top-p come last
     extra = (
-        {-2: MAX_NEW_TOKENS, -1: 0, -3: "You are a helpful assistant."}
+        {-4: "You are a helpful assistant.", -3: MAX_NEW_TOKENS, -2: 0, -1: 1}
         if len(found["inputs"]) > 3
         else {}
     )

@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import cases_chat
 import cases_documents
 import cases_text
 import cases_vision
@@ -220,8 +221,10 @@ class TextGeneration(Case):
         return [" ", "", 16, 0]
 
     def inputs(self, count: int) -> list[list[Any]]:
+        """Some draw from so few words that nothing is left to chance."""
         return [
-            [text, "You are kind.", 16 + 16 * (i % 2), 0] for i, text in enumerate(texts(count))
+            [text, "You are kind.", 16 + 16 * (i % 2), *([0, 1] if i % 3 else [1, 0.05])]
+            for i, text in enumerate(texts(count))
         ]
 
     @cached_property
@@ -233,7 +236,7 @@ class TextGeneration(Case):
 
     def expected(self, inputs: list[Any]) -> str:
         tokenizer, model = self.parts
-        message, system, length, _ = inputs
+        message, system, length, *_ = inputs
         prompt = tokenizer.apply_chat_template(
             [{"role": "system", "content": system}, {"role": "user", "content": message}],
             add_generation_prompt=True,
@@ -292,6 +295,7 @@ CASES: dict[str, type[Case]] = {
     **cases_text.CASES,
     **cases_documents.CASES,
     **cases_vision.CASES,
+    **cases_chat.CASES,
 }
 
 

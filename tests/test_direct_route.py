@@ -141,6 +141,7 @@ CHAT = {
     "system_prompt": "You are kind.",
     "max_new_tokens": 128,
     "temperature": 0,
+    "top_p": 0.9,
 }
 
 

@@ -697,7 +697,7 @@ def test_a_stream_stops_at_the_next_token_when_its_visitor_leaves(chat: Stage, r
     name = f"gated {route}"
     visitor: Visitor | GradioVisitor
     if route == "queue":
-        visitor = GradioVisitor(chat, name, None, "", 16, 0)
+        visitor = GradioVisitor(chat, name, None, "", 16, 0, 1)
     else:
         accept = "text/event-stream" if route == "events" else "application/json"
         visitor = Visitor(chat, {"message": name}, accept)

@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import tiny_chat
 import tiny_documents
 import tiny_parts
 import tiny_text
@@ -291,6 +292,7 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     **tiny_text.BUILDERS,
     **tiny_documents.BUILDERS,
     **tiny_vision.BUILDERS,
+    **tiny_chat.BUILDERS,
 }
 
 

@@ -12,6 +12,7 @@ from serving.server import Server
 SYSTEM_PROMPT = "You are a helpful assistant."
 MAX_NEW_TOKENS = 256
 TEMPERATURE = 0.7
+TOP_P = 0.95
 
 server = Server()
 
@@ -22,6 +23,7 @@ async def chat(
     system_prompt: str = SYSTEM_PROMPT,
     max_new_tokens: int = MAX_NEW_TOKENS,
     temperature: float = TEMPERATURE,
+    top_p: float = TOP_P,
 ) -> AsyncIterator[str]:
     """Answer a message.
 
@@ -31,6 +33,7 @@ async def chat(
         system_prompt: How the model should behave.
         max_new_tokens: The longest answer, in tokens.
         temperature: 0 for the likeliest words, higher for more variety.
+        top_p: Only the likeliest words that make up this share are drawn from.
 
     Yields:
         The answer so far.
@@ -40,7 +43,7 @@ async def chat(
         *history,
         {"role": "user", "content": message},
     ]
-    async for answer in server.stream(conversation, max_new_tokens, temperature):
+    async for answer in server.stream(conversation, max_new_tokens, temperature, top_p):
         yield answer
 
 
@@ -61,6 +64,7 @@ with gr.Blocks(
                 render=False,
             ),
             gr.Slider(0, 1.5, TEMPERATURE, step=0.1, label="Temperature", render=False),
+            gr.Slider(0.05, 1, TOP_P, step=0.05, label="Top-p", render=False),
         ],
         additional_inputs_accordion=gr.Accordion("Options", open=False, render=False),
         examples=server.examples,

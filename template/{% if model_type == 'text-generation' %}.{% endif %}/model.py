@@ -16,6 +16,7 @@ from transformers.generation.configuration_utils import ContinuousBatchingConfig
 
 from serving.errors import InputError
 from serving.runtime import runtime
+from turns import Turn, newest, text_of
 
 MAX_CHARACTERS = 20_000  # of one message
 MAX_PROMPT_TOKENS = 1536  # older messages are left out beyond it
@@ -73,18 +74,30 @@ def manager() -> Any:
     return managers[process]
 
 
+def size(conversation: list[Turn], max_new_tokens: int, *sampling: float) -> float:
+    """How much one request is, in tokens."""
+    return min(max_new_tokens, runtime.tier.max_input)
+
+
 async def stream(
-    conversation: list[dict[str, Any]], max_new_tokens: int, temperature: float
+    conversation: list[Turn],
+    max_new_tokens: int,
+    temperature: float,
+    top_p: float = 1,
 ) -> AsyncIterator[str]:
     """Answer one conversation; each value is the answer so far."""
     if not 0 <= temperature <= MAX_TEMPERATURE:
         raise InputError(f"The temperature must be between 0 and {MAX_TEMPERATURE:g}.")
+    if not 0 < top_p <= 1:
+        raise InputError("Top-p must be above 0 and at most 1.")
     prompt = await asyncio.to_thread(tokenize, conversation)
     name = uuid.uuid4().hex
     outputs: asyncio.Queue[Any] = asyncio.Queue()
     batch = manager()
     batch.register_result_handler(name, outputs.put_nowait)
-    sampling = {"temperature": temperature} if temperature > 0 else {"top_k": 1}
+    sampling: dict[str, Any] = {"top_k": 1}
+    if temperature > 0:  # the manager takes no int here
+        sampling = {"temperature": float(temperature), "top_p": float(top_p)}
     length = max(1, min(int(max_new_tokens), runtime.tier.max_input))
     await asyncio.to_thread(
         batch.add_request,
@@ -128,7 +141,7 @@ def until_stop(text: str) -> tuple[str, bool]:
     return text, False
 
 
-def tokenize(conversation: list[dict[str, Any]]) -> list[int]:
+def tokenize(conversation: list[Turn]) -> list[int]:
     """The conversation as tokens, without its oldest messages when it is too long."""
     messages = [
         {"role": turn["role"], "content": text_of(turn)} for turn in conversation
@@ -140,22 +153,18 @@ def tokenize(conversation: list[dict[str, Any]]) -> list[int]:
             f"This message is too long: {MAX_CHARACTERS:,} characters are the limit."
         )
     system, turns = messages[:1], messages[1:]
-    while True:
-        prompt = tokenizer.apply_chat_template(
+    if not system[0]["content"].strip():
+        system = []  # some models take none
+
+    def read(turns: list[Turn]) -> list[int] | None:
+        prompt: list[int] = tokenizer.apply_chat_template(
             system + turns, add_generation_prompt=True, return_dict=True
         )["input_ids"]
-        if len(prompt) <= MAX_PROMPT_TOKENS:
-            return prompt
-        if len(turns) == 1:
-            raise InputError(
-                f"This message is too long: {MAX_PROMPT_TOKENS} tokens are the limit."
-            )
-        turns = turns[2:]  # a question and its answer
+        return prompt if len(prompt) <= MAX_PROMPT_TOKENS else None
 
-
-def text_of(turn: dict[str, Any]) -> str:
-    """The text of one turn, which Gradio hands over whole or in parts."""
-    content = turn["content"]
-    if isinstance(content, str):
-        return content
-    return "\n".join(part["text"] for part in content if part.get("type") == "text")
+    prompt = newest(turns, read)
+    if prompt is None:
+        raise InputError(
+            f"This message is too long: {MAX_PROMPT_TOKENS} tokens are the limit."
+        )
+    return prompt

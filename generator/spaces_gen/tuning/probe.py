@@ -201,13 +201,13 @@ class Probe:
         whole = self._updates_of_an_answer()
         reset_peak()
         updates, took = self._loop.run_until_complete(self._converse(limit, seconds))
-        # that of all conversations is set aside at once
-        each = max(0.0, peak_memory() - self.fixed) / GB / self.runtime.tier.max_batch_size
+        grown = max(0.0, peak_memory() - self.fixed - self._set_aside)
+        each = self._set_aside / self.runtime.tier.max_batch_size
         return {
             "items": limit,
             "seconds": whole * limit / (updates / took),
             "passes": [],
-            "memory_gb": limit * each,
+            "memory_gb": (limit * each + grown) / GB,
         }
 
     def _updates_of_an_answer(self) -> float:
@@ -215,6 +215,8 @@ class Probe:
             alone = self._converse(1, LONGEST_STREAM_SECONDS, rounds=1)
             updates, _ = self._loop.run_until_complete(alone)
             self._whole = max(1, updates)
+            # what the first of them takes for as many as there may be, and keeps
+            self._set_aside = max(0.0, used_memory() - self.fixed)
         return self._whole
 
     async def _converse(self, count: int, seconds: float, rounds: int = 0) -> tuple[int, float]:

@@ -30,7 +30,7 @@ def unlock_after_errors(chat: gr.ChatInterface) -> None:
 
 def unlock(
     message: Any, conversation: list[dict[str, Any]]
-) -> tuple[gr.Textbox, list[dict[str, Any]], list[dict[str, Any]]]:
+) -> tuple[dict[str, Any], list[dict[str, Any]], list[dict[str, Any]]]:
     """The box, ready, and the conversation without a last message that has no answer.
 
     The page calls it after the stop button, too; what was answered until then stays.
@@ -39,4 +39,4 @@ def unlock(
     if conversation and conversation[-1]["role"] == "user":
         box["value"] = message
         conversation = conversation[:-1]
-    return gr.Textbox(**box), conversation, conversation
+    return gr.update(**box), conversation, conversation

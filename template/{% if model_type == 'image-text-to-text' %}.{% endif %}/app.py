@@ -1,0 +1,87 @@
+"""Chat with pictures: a conversation with a model that sees, streamed."""
+
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import gradio as gr
+
+from serving.chat import unlock_after_errors
+from serving.launch import DELETE_CACHE
+from serving.server import Server
+from serving.uploads import conversation_of
+
+SYSTEM_PROMPT = ""
+MAX_NEW_TOKENS = 256
+TEMPERATURE = 0
+TOP_P = 0.95
+LONGEST_TYPED = 20_000  # characters; a longer text that is pasted becomes a file
+
+server = Server()
+
+
+async def chat(
+    message: dict[str, Any],
+    history: Sequence[dict[str, Any]] = (),
+    system_prompt: str = SYSTEM_PROMPT,
+    max_new_tokens: int = MAX_NEW_TOKENS,
+    temperature: float = TEMPERATURE,
+    top_p: float = TOP_P,
+) -> AsyncIterator[str]:
+    """Answer a message about pictures.
+
+    Args:
+        message: What you say, and pictures: {"text": ..., "files": [...]}.
+        history: The conversation so far.
+        system_prompt: How the model should behave.
+        max_new_tokens: The longest answer, in tokens.
+        temperature: 0 for the likeliest words, higher for more variety.
+        top_p: Only the likeliest words that make up this share are drawn from.
+
+    Yields:
+        The answer so far.
+    """
+    conversation = conversation_of(system_prompt, history, message)
+    async for answer in server.stream(conversation, max_new_tokens, temperature, top_p):
+        yield answer
+
+
+with gr.Blocks(
+    title=server.card.title, delete_cache=DELETE_CACHE, fill_height=True
+) as demo:
+    gr.HTML(server.heading, padding=False)
+    interface = gr.ChatInterface(
+        chat,
+        multimodal=True,
+        textbox=gr.MultimodalTextbox(
+            file_types=["image"],
+            file_count="multiple",
+            placeholder="Add a picture and ask about it",
+            max_plain_text_length=LONGEST_TYPED,
+            submit_btn=True,
+            stop_btn=True,
+            autofocus=True,
+            render=False,
+        ),
+        additional_inputs=[
+            gr.Textbox(SYSTEM_PROMPT, label="System prompt", render=False),
+            gr.Slider(
+                minimum=16,
+                maximum=server.max_input,
+                value=MAX_NEW_TOKENS,
+                step=16,
+                label="Longest answer (tokens)",
+                render=False,
+            ),
+            gr.Slider(0, 1.5, TEMPERATURE, step=0.1, label="Temperature", render=False),
+            gr.Slider(0.05, 1, TOP_P, step=0.05, label="Top-p", render=False),
+        ],
+        additional_inputs_accordion=gr.Accordion("Options", open=False, render=False),
+        examples=server.examples,
+        cache_examples=False,
+        api_name="predict",
+        concurrency_limit=server.concurrency_limit,
+    )
+    unlock_after_errors(interface)
+
+if __name__ == "__main__":
+    server.launch(demo, chat)
