@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from browser import check_on_phone, chromium, screenshot, toast, visit
 from cases import case, pictures
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 from space_process import RunningSpace
 
 pytestmark = pytest.mark.browser
@@ -50,6 +50,11 @@ def served(
         yield get
 
 
+def block(page: Page, label: str) -> Locator:
+    """The component with this label, whose picture has no name of its own."""
+    return page.locator(".block:not(.hidden)").filter(has=page.get_by_text(label, exact=True)).last
+
+
 def test_the_answer_is_marked_on_the_page(
     browser: Browser, served: Callable[[str], RunningSpace]
 ) -> None:
@@ -60,7 +65,7 @@ def test_the_answer_is_marked_on_the_page(
         page.get_by_text("When is it due?").click()
         answer = page.get_by_test_id("label-output-value")
         expect(answer).not_to_be_empty()
-        marked = page.get_by_label("Where it stands").locator("img")
+        marked = block(page, "Where it stands").locator("img")
         expect(marked).to_be_visible()
         screenshot(page, f"{name}-answer")
         shown = marked.get_attribute("src")
@@ -82,7 +87,7 @@ def test_a_picture_is_enlarged(
     with visit(browser, served(name)) as page:
         screenshot(page, name)
         page.locator("input[type=file]").first.set_input_files(picture)
-        shown = page.get_by_label("Before and after").locator("img")
+        shown = block(page, "Before and after").locator("img")
         expect(shown).to_have_count(2)
         expect(shown.nth(1)).to_be_visible()
         heights = shown.evaluate_all("all => all.map(one => one.naturalHeight)")

@@ -10,8 +10,11 @@ import torch
 import transformers as tf
 from tiny_parts import (
     SMALL,
+    SPACE,
+    SPOKEN,
     WORDS,
     Arguments,
+    byte_level,
     enliven,
     labels,
     save,
@@ -43,24 +46,63 @@ def image_super_resolution(folder: Path) -> None:
 
 def image_to_text(folder: Path) -> None:
     """BLIP that says some random words about a picture of 32x32 pixels."""
+    save_blip(folder, tf.BlipForConditionalGeneration, seed=22, stops=1.5)
+
+
+def blip_answers(folder: Path) -> None:
+    """BLIP that answers a question about a picture with some random words."""
+    save_blip(folder, tf.BlipForQuestionAnswering, seed=26, stops=-1)
+
+
+def save_blip(folder: Path, kind: Any, seed: int, stops: float) -> None:
+    """Save a BLIP of some kind that says random words; `stops` is how readily it stops."""
     tokenizer = wordpiece()
     pad, start, end = tokenizer.convert_tokens_to_ids(["[PAD]", "[CLS]", "[SEP]"])
     text: Arguments = {**SMALL, "encoder_hidden_size": SMALL["hidden_size"]}
     text |= {"vocab_size": len(tokenizer), "bos_token_id": start, "eos_token_id": end}
     text |= {"sep_token_id": end, "pad_token_id": pad}
-    config = tf.BlipConfig(
-        text_config=text, vision_config={**SMALL, "image_size": SIDE, "patch_size": 8}
-    )
-    model: Any = tf.BlipForConditionalGeneration(config)
-    enliven(model, seed=22)
+    vision: Arguments = {**SMALL, "image_size": SIDE, "patch_size": 8}
+    model: Any = kind(tf.BlipConfig(text_config=text, vision_config=vision))
+    enliven(model, seed)
+    for layer in model.text_decoder.bert.encoder.layer:
+        layer.crossattention.output.dense.weight.mul_(2)  # it listens more than it goes on
     said = tokenizer.convert_tokens_to_ids([*WORDS, "[SEP]"])
     bias = model.text_decoder.cls.predictions.bias
     bias.fill_(-100)
     bias[said] = 0
-    bias[end] = 2.5  # it stops after some words
+    bias[end] = stops
     model.tie_weights()
     processor = tf.BlipImageProcessorPil(size={"height": SIDE, "width": SIDE})
     save(folder, model, tf.BlipProcessor(processor, tokenizer))
+
+
+def trocr(folder: Path) -> None:
+    """An encoder-decoder, as TrOCR is one, that reads random words from a picture."""
+    special = ["<s>", "<pad>", "</s>", "<unk>"]
+    pieces = byte_level(special, SPACE)
+    tokenizer: Any = tf.RobertaTokenizer(**pieces)
+    start, pad, end = (pieces["vocab"][token] for token in special[:3])
+    encoder = tf.ViTConfig(**SMALL, image_size=SIDE, patch_size=8)
+    decoder = tf.TrOCRConfig(
+        vocab_size=len(pieces["vocab"]),
+        d_model=32,
+        decoder_layers=2,
+        decoder_attention_heads=4,
+        decoder_ffn_dim=64,
+        cross_attention_hidden_size=SMALL["hidden_size"],
+    )
+    config = tf.VisionEncoderDecoderConfig.from_encoder_decoder_configs(encoder, decoder)
+    model: Any = tf.VisionEncoderDecoderModel(config)
+    enliven(model, seed=27)
+    said = torch.full((len(pieces["vocab"]), 1), 0.1)
+    said[[pieces["vocab"][token] for token in SPOKEN]] = 2.0
+    model.decoder.output_projection.weight.mul_(said)
+    ids: Arguments = {"decoder_start_token_id": start, "pad_token_id": pad, "eos_token_id": end}
+    for name, number in ids.items():
+        setattr(model.config, name, number)
+    model.generation_config = tf.GenerationConfig(**ids, max_length=20, num_beams=4)
+    processor = tf.ViTImageProcessorPil(size={"height": SIDE, "width": SIDE})
+    save(folder, model, tf.TrOCRProcessor(processor, tokenizer))
 
 
 def visual_question_answering(folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import av
 from PIL import Image
@@ -104,11 +104,9 @@ def decode(
         yield to_image(frame)  # the last one where the end is cut off
 
 
-def shown_at(part: av.Packet | av.VideoFrame) -> int:
-    """When a frame is shown; old formats only say when it is decoded."""
-    time = part.dts if part.pts is None else part.pts
-    assert time is not None
-    return time
+def shown_at(part: Any) -> int:
+    """When a frame, or a packet's, is shown; old formats only say when it is decoded."""
+    return part.dts if part.pts is None else part.pts
 
 
 def to_image(frame: av.VideoFrame) -> Image.Image:
