@@ -14,6 +14,7 @@ import pytest
 from browser import check_on_phone, chromium, screenshot, toast, visit
 from cases import SENTENCES, case, pictures
 from playwright.sync_api import Browser, Locator, Page, expect
+from scripted import until
 from space_process import RunningSpace
 
 pytestmark = pytest.mark.browser
@@ -122,9 +123,13 @@ def turn(page: Page, label: str, value: int) -> None:
         page.locator("button.label-wrap").click()
     slider = page.get_by_label(f"range slider for {label}")
     expect(slider).to_be_visible()
-    field.fill(str(value))
-    field.press("Tab")
-    expect(slider).to_have_value(str(value))
+
+    def turned() -> bool:
+        field.fill(str(value))  # the page forgets it while it is still being set up
+        field.press("Tab")
+        return slider.input_value() == str(value)
+
+    until(turned, f"{label} is {value}")
 
 
 def test_text_classification(
