@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import tiny_audio
 import tiny_chat
 import tiny_documents
 import tiny_parts
@@ -293,6 +294,7 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     **tiny_documents.BUILDERS,
     **tiny_vision.BUILDERS,
     **tiny_chat.BUILDERS,
+    **tiny_audio.BUILDERS,
 }
 
 
