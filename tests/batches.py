@@ -14,6 +14,7 @@ import asyncio
 import io
 import json
 import math
+import os
 import random
 import statistics
 import sys
@@ -43,15 +44,20 @@ class Server:
     examples: list[Any] = []
     concurrency_limit = 1
     max_input = 1_000
+    model_id = os.environ["MODEL_ID"]
 
     async def answer(self, *inputs: Any) -> Any:
         raise Recorded(inputs)
 
 
-def asked(function: Any, arguments: list[Any]) -> tuple[Any, ...]:
-    """What the function of app.py asks the model."""
+def asked(function: Any, components: list[Any], arguments: list[Any]) -> tuple[Any, ...]:
+    """What the function of app.py asks the model; tables come to it as Gradio hands them over."""
+    given = [
+        one.preprocess(one.data_model(**value)) if isinstance(value, dict) else value
+        for one, value in zip(components, arguments)
+    ]
     try:
-        asyncio.run(function(*arguments))
+        asyncio.run(function(*given))
     except Recorded as record:
         (inputs,) = record.args
         return tuple(inputs)
@@ -119,8 +125,8 @@ def main() -> None:
     model = Model()
     import app
 
-    (function,) = {event.fn for event in app.demo.fns.values() if event.api_name == "predict"}
-    inputs = [asked(function, one) for one in arguments]
+    (event,) = (event for event in app.demo.fns.values() if event.api_name == "predict")
+    inputs = [asked(event.fn, event.inputs, one) for one in arguments]
     model.load()
     prepared = [model.prepare(one) for one in inputs]
     groups: dict[Any, list[int]] = defaultdict(list)

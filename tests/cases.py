@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import cases_generation
+import cases_tabular
 import numpy as np
 import torch
 import transformers as tf
@@ -249,26 +251,30 @@ class TextGeneration(Case):
 
 class TextToImage(Case):
     complaint = "describe a picture"
+    tolerance = 1.0  # of 255
 
     @property
     def bad(self) -> list[Any]:
         return ["", 0, False, 2]
 
     def inputs(self, count: int) -> list[list[Any]]:
-        return [[text, i, False, 2] for i, text in enumerate(texts(count))]
+        more = [[], ["blue stone"], ["", 3.0], ["rain", 9.0]]  # the last two may be left out
+        return [[text, i, False, 2, *more[i // 2 % 4]] for i, text in enumerate(texts(count))]
 
     @cached_property
     def pipeline(self) -> Any:
         from diffusers import AutoPipelineForText2Image
 
-        pipeline = AutoPipelineForText2Image.from_pretrained(self.model)
-        pipeline.set_progress_bar_config(disable=True)
-        return pipeline
+        return cases_generation.quiet(AutoPipelineForText2Image.from_pretrained(self.model))
 
     def expected(self, inputs: list[Any]) -> np.ndarray:
-        prompt, seed, _, steps = inputs
-        generator = torch.Generator("cpu").manual_seed(seed)
-        drawn = self.pipeline([prompt], generator=[generator], num_inference_steps=steps)
+        prompt, seed, _, steps, *more = inputs
+        drawn = self.pipeline(
+            [prompt],
+            generator=[torch.Generator("cpu").manual_seed(seed)],
+            num_inference_steps=steps,
+            **cases_generation.options([*more, *("", None)[len(more) :]]),
+        )
         return np.asarray(drawn.images[0], dtype=int)
 
     def same(self, answer: Any, expected: Any) -> bool:
@@ -285,6 +291,8 @@ CASES: dict[str, type[Case]] = {
     "automatic-speech-recognition": SpeechRecognition,
     "text-generation": TextGeneration,
     "text-to-image": TextToImage,
+    **cases_generation.CASES,
+    **cases_tabular.CASES,
 }
 
 

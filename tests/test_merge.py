@@ -32,6 +32,7 @@ from upgrading import (
     take,
 )
 
+from spaces_gen.estimate import largest_model
 from spaces_gen.tables import load_model_types, load_tiers
 from spaces_gen.upgrading.change import with_examples_of
 from spaces_gen.upgrading.files import File, Folder
@@ -48,10 +49,12 @@ TIERS = list(load_tiers())
 def test_updated_equals_fresh_and_there_and_back_is_nothing(model_type: str) -> None:
     """The answers file included; all pairs of tiers, and of other model types a round of them."""
     assert len(TIERS) == 21
-    pairs = list(product(TIERS, TIERS))
+    row = load_model_types()[model_type]
+    tiers = [key for key, one in load_tiers().items() if row.parameters <= largest_model(one, row)]
+    pairs = list(product(tiers, tiers))
     if model_type != "text-classification":  # their files of a tier differ in values only
-        pairs = list(zip(TIERS, [*TIERS[1:], TIERS[0]]))
-    plain = {tier: fresh(model_type, tier) for tier in TIERS}
+        pairs = list(zip(tiers, [*tiers[1:], tiers[0]]))
+    plain = {tier: fresh(model_type, tier) for tier in tiers}
     trees = {tier: as_tree(files) for tier, files in plain.items()}
     for one, other in pairs:
         there = merge(trees[one], trees[other], Memory(plain[one]))

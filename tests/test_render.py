@@ -22,7 +22,7 @@ ROOT = Path(__file__).parent.parent
 MODEL_TYPES = load_model_types()
 OF_THE_TIER = {"tuning.py", "requirements.txt", "README.md", ".copier-answers.yml"}
 
-HEAVY = "torch.*,transformers.*,diffusers.*"
+HEAVY = "torch.*,transformers.*,diffusers.*,pandas.*,sklearn.*"
 
 Tree = dict[str, bytes]
 
@@ -59,7 +59,9 @@ def test_every_tier_gives_the_same_files_and_code(
     model_type: ModelType, trees: Callable[[str, str], Tree]
 ) -> None:
     tiers = fitting(model_type)
-    assert len(tiers) == 21, "every default model is small enough for every tier"
+    assert model_type.hardware in {tier.key for tier in tiers}
+    if model_type.key != "text-to-video":
+        assert len(tiers) == 21, "every other default model is small enough for every tier"
     first = trees(model_type.key, tiers[0].key)
     for tier in tiers[1:]:
         other = trees(model_type.key, tier.key)
@@ -70,8 +72,9 @@ def test_every_tier_gives_the_same_files_and_code(
 def test_a_tier_changes_one_line_of_card_and_tuning_and_the_torch_line(
     model_type: ModelType, trees: Callable[[str, str], Tree]
 ) -> None:
-    first = trees(model_type.key, "cpu-basic")
-    for tier in fitting(model_type)[1:]:
+    smallest, *others = fitting(model_type)
+    first = trees(model_type.key, smallest.key)
+    for tier in others:
         other = trees(model_type.key, tier.key)
         for name, prefix in (("README.md", "suggested_hardware: "), ("tuning.py", "TIER = ")):
             before, after = first[name].decode().split("\n"), other[name].decode().split("\n")
@@ -80,8 +83,8 @@ def test_a_tier_changes_one_line_of_card_and_tuning_and_the_torch_line(
             assert all(line.startswith(prefix) for pair in changed for line in pair)
             assert len(changed) == 1
         requirements = other["requirements.txt"].decode()
-        assert ("/whl/cpu" in requirements) == (tier.pip_torch == "cpu")
-        assert "torch>=" in requirements
+        assert ("/whl/cpu" in requirements) == (model_type.torch and tier.pip_torch == "cpu")
+        assert ("torch" in requirements.lower()) == model_type.torch
 
 
 def test_no_trace_of_jinja_or_of_this_machine(
@@ -102,7 +105,7 @@ def test_no_trace_of_jinja_or_of_this_machine(
 
 def test_only_what_was_chosen(model_type: ModelType, trees: Callable[[str, str], Tree]) -> None:
     """No file and no requirement of another model type."""
-    files = trees(model_type.key, "cpu-basic")
+    files = trees(model_type.key, model_type.hardware)
     for path in (ROOT / "template").glob("{% if '*' in files %}.{% endif %}"):
         chosen = path.name.split("'")[1] in model_type.files
         own = {one.relative_to(path).as_posix() for one in path.rglob("*") if one.is_file()}
@@ -121,7 +124,10 @@ def test_card_and_folder_pass_the_checks(
         files = trees(model_type.key, tier.key)
         header = yaml.safe_load(files["README.md"].decode().split("---\n")[1])
         assert header["suggested_hardware"] == tier.key
-        assert header["models"] == header["preload_from_hub"] == [model_type.model_id]
+        if model_type.model_id.startswith("."):  # of its own
+            assert not {"models", "preload_from_hub"} & header.keys()
+        else:
+            assert header["models"] == header["preload_from_hub"] == [model_type.model_id]
         assert header["title"] == model_type.title
         space = tmp_path / tier.key
         for name, content in files.items():

@@ -18,7 +18,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import tiny_generation
 import tiny_parts
+import tiny_tabular
 import torch
 import transformers as tf
 from PIL import Image
@@ -285,6 +287,8 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "automatic-speech-recognition": automatic_speech_recognition,
     "text-generation": text_generation,
     "text-to-image": text_to_image,
+    **tiny_generation.BUILDERS,
+    **tiny_tabular.BUILDERS,
 }
 
 
