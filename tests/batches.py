@@ -45,15 +45,20 @@ class Server:
     examples: list[Any] = []
     concurrency_limit = 1
     max_input = 1_000
+    model_id = os.environ["MODEL_ID"]
 
     async def answer(self, *inputs: Any) -> Any:
         raise Recorded(inputs)
 
 
-def asked(function: Any, arguments: list[Any]) -> tuple[Any, ...]:
-    """What the function of app.py asks the model."""
+def asked(function: Any, components: list[Any], arguments: list[Any]) -> tuple[Any, ...]:
+    """What the function of app.py asks the model; tables come to it as Gradio hands them over."""
+    given = [
+        one.preprocess(one.data_model(**value)) if isinstance(value, dict) else value
+        for one, value in zip(components, arguments)
+    ]
     try:
-        asyncio.run(function(*arguments))
+        asyncio.run(function(*given))
     except Recorded as record:
         (inputs,) = record.args
         return tuple(inputs)
@@ -119,7 +124,7 @@ def batches(
         variables: of the environment, such as MODEL_ID.
         rounds: in which the time is taken, of which the median counts.
     """
-    import torch  # noqa: F401  # before the fork
+    import torch  # before the fork
     import transformers  # noqa: F401
 
     context = multiprocessing.get_context("fork")
@@ -127,6 +132,7 @@ def batches(
 
     def work() -> None:
         try:
+            torch.set_num_threads(1)
             os.environ.update(variables)
             os.chdir(space)
             sys.path.insert(0, str(space))
@@ -164,8 +170,8 @@ def found_out(calls: list[list[Any]], rounds: int) -> dict[str, Any]:
     model = Model()
     import app
 
-    (function,) = {event.fn for event in app.demo.fns.values() if event.api_name == "predict"}
-    inputs = [asked(function, one) for one in calls]
+    (event,) = (event for event in app.demo.fns.values() if event.api_name == "predict")
+    inputs = [asked(event.fn, event.inputs, one) for one in calls]
     model.load()
     prepared = [model.prepare(one) for one in inputs]
     groups: dict[Any, list[int]] = defaultdict(list)

@@ -13,6 +13,8 @@ from typing import Any
 import cases_audio
 import cases_chat
 import cases_documents
+import cases_generation
+import cases_tabular
 import cases_text
 import cases_vision
 import numpy as np
@@ -222,26 +224,30 @@ class TextGeneration(Case):
 class TextToImage(Case):
     complaint = "describe a picture"
     tolerance = 1.01 / 255  # a value of a pixel may be rounded the other way
+    tolerance = 1.0  # of 255
 
     @property
     def bad(self) -> list[Any]:
         return ["", 0, False, 2]
 
     def inputs(self, count: int) -> list[list[Any]]:
-        return [[text, i, False, 2] for i, text in enumerate(texts(count))]
+        more = [[], ["blue stone"], ["", 3.0], ["rain", 9.0]]  # the last two may be left out
+        return [[text, i, False, 2, *more[i // 2 % 4]] for i, text in enumerate(texts(count))]
 
     @cached_property
     def pipeline(self) -> Any:
         from diffusers import AutoPipelineForText2Image
 
-        pipeline = AutoPipelineForText2Image.from_pretrained(self.model)
-        pipeline.set_progress_bar_config(disable=True)
-        return pipeline
+        return cases_generation.quiet(AutoPipelineForText2Image.from_pretrained(self.model))
 
     def expected(self, inputs: list[Any]) -> np.ndarray:
-        prompt, seed, _, steps = inputs
-        generator = torch.Generator("cpu").manual_seed(seed)
-        drawn = self.pipeline([prompt], generator=[generator], num_inference_steps=steps)
+        prompt, seed, _, steps, *more = inputs
+        drawn = self.pipeline(
+            [prompt],
+            generator=[torch.Generator("cpu").manual_seed(seed)],
+            num_inference_steps=steps,
+            **cases_generation.options([*more, *("", None)[len(more) :]]),
+        )
         return np.asarray(drawn.images[0], dtype=int)
 
     def same(self, answer: Any, expected: Any) -> bool:
@@ -262,6 +268,8 @@ CASES: dict[str, type[Case]] = {
     **cases_vision.CASES,
     **cases_chat.CASES,
     **cases_audio.CASES,
+    **cases_generation.CASES,
+    **cases_tabular.CASES,
 }
 
 

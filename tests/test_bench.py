@@ -182,6 +182,23 @@ def test_inputs_are_like_the_examples_and_never_twice_the_same() -> None:
     nothing = Endpoint("", 0, (Argument("text", None),), (), True, False)
     with pytest.raises(UserError, match="--data text=VALUE"):
         next(inputs(nothing, fetch, {}))
+    optional = Endpoint("", 0, (Argument("guidance", None, optional=True),), (), True, False)
+    assert next(inputs(optional, fetch, {})) == {"guidance": None}
+
+
+def test_rows_of_a_table_are_sent_with_its_columns_and_never_twice_the_same() -> None:
+    shown = {"headers": ["age", "city"], "data": [[1, "Oslo"]], "metadata": None}
+    endpoint = Endpoint(
+        "", 0, (Argument("rows", shown, True),), (([[34, "Bergen"], [0.5, ""]],),), True, False
+    )
+    source = inputs(endpoint, lambda _: b"", {})
+    made = [next(source)["rows"] for _ in range(100)]
+    assert all(one["headers"] == ["age", "city"] for one in made)
+    assert len({str(one["data"]) for one in made}) == 100
+    for one in made:
+        (first, second) = one["data"]
+        assert first == [pytest.approx(34), "Bergen"]
+        assert second == [pytest.approx(0.5), ""]
 
 
 def row(offered: float, p95: float, refused: int = 0, closed: bool = False) -> Figures:

@@ -445,7 +445,7 @@ def note(name, text):
         file.write(text + chr(10))
 
 
-def prepare(prompt, seed, steps):
+def prepare(prompt, seed, steps, *options):
     if prompt == "<b>bad</b>":
         raise InputError("This is <b>bad</b> & wrong.")
     note("prepared", prompt)

@@ -46,7 +46,9 @@ def test_every_tier_has_a_row_that_keeps_its_bounds(made: Plan) -> None:
         assert row.fits == (
             made.parameters <= largest_model(tier, load_model_types()[made.model_type])
         )
-        assert row.memory_needed <= MEMORY_SHARE * row.memory_available
+        assert row.fits == (row.memory_needed <= MEMORY_SHARE * row.memory_available)
+        if not row.fits:
+            continue
         assert row.highest_rate is not None
         assert row.p95 is not None
         assert row.meets == (row.highest_rate >= 2 and row.p95 <= made.target)

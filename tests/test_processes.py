@@ -225,7 +225,7 @@ def save(picture, *arguments, **options):
     Image.Image.save(picture, *arguments, **{**options, "pnginfo": text})
 
 
-def predict(prompts, seeds, steps):
+def predict(prompts, *options):
     pictures = []
     for mode, color in (prompt.split(":") for prompt in prompts):
         picture = Image.new(mode, (8, 4), float(color) if mode == "F" else color)

@@ -32,7 +32,11 @@ def index_is_reachable() -> bool:
 @pytest.mark.skipif(not index_is_reachable(), reason="no package index can be reached")
 @pytest.mark.parametrize(
     ("model_type", "hardware"),
-    [("text-classification", "cpu-basic"), ("text-to-image", "a10g-small")],
+    [
+        ("text-classification", "cpu-basic"),
+        ("text-to-image", "a10g-small"),
+        ("tabular-classification", "cpu-basic"),
+    ],
 )
 def test_the_platforms_command_resolves(
     model_type: str, hardware: str, rendered: Callable[..., Path], tmp_path: Path
@@ -55,7 +59,10 @@ def test_the_platforms_command_resolves(
         for entry in json.loads(report.read_text())["install"]
     }
     assert installed["gradio"] == header["sdk_version"]
-    assert {"torch", "transformers", "uvloop", "httptools"} <= installed.keys()
+    assert {"uvloop", "httptools"} <= installed.keys()
+    tabular = model_type == "tabular-classification"
+    assert tabular != ({"torch", "transformers"} <= installed.keys())
+    assert tabular == ("skops" in installed)
     assert ("diffusers" in installed) == (model_type == "text-to-image")
 
 

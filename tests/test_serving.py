@@ -22,7 +22,11 @@ from space_process import RunningSpace
 from spaces_gen.tables import load_model_types
 
 VISITORS = 20  # more than one batch
-FEWER = {"automatic-speech-recognition": 12}  # 400 tokens each, here and in the Space
+FEWER = {
+    "automatic-speech-recognition": 12,  # 400 tokens each, here and in the Space
+    "text-to-video": 8,
+}
+LARGE_EXAMPLES = {"text-to-video"}  # for a CPU
 
 
 @pytest.fixture(scope="module", params=load_model_types())
@@ -37,8 +41,12 @@ def served(
     space = folder / "space"
     shutil.copytree(rendered(model_type=request.param), space)
     model = tiny_model(request.param)
-    batch = {"MAX_BATCH_SIZE": "16"} if batches(request.param) else {}
-    with RunningSpace(space, MODEL_ID=str(model), MAX_SIZE=str(2 * VISITORS), **batch) as running:
+    settings = {"MODEL_ID": str(model), "DTYPE": "float32", "MAX_SIZE": str(2 * VISITORS)}
+    if request.param in LARGE_EXAMPLES:
+        settings["CACHE_EXAMPLES"] = "off"
+    if batches(request.param):
+        settings["MAX_BATCH_SIZE"] = "16"
+    with RunningSpace(space, **settings) as running:
         yield running, folder, request.param, case(request.param, model, folder / "inputs")
 
 

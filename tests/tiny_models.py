@@ -21,7 +21,9 @@ from typing import Any
 import tiny_audio
 import tiny_chat
 import tiny_documents
+import tiny_generation
 import tiny_parts
+import tiny_tabular
 import tiny_text
 import tiny_vision
 import torch
@@ -295,6 +297,8 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     **tiny_vision.BUILDERS,
     **tiny_chat.BUILDERS,
     **tiny_audio.BUILDERS,
+    **tiny_generation.BUILDERS,
+    **tiny_tabular.BUILDERS,
 }
 
 

@@ -49,7 +49,7 @@ def enliven(model: Any, seed: int, gain: float = 1.5) -> None:
     for module in model.modules():
         if isinstance(module, nn.Embedding) and module.weight.requires_grad:
             module.weight.normal_(std=1.0, generator=generator)
-        elif isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d)):
+        elif isinstance(module, (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d)):
             fan_in = module.weight[0].numel()
             module.weight.normal_(std=gain / fan_in**0.5, generator=generator)
             if module.bias is not None:

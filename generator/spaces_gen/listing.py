@@ -34,6 +34,7 @@ def list_model_types(as_json: bool) -> None:
         return
     table = Table("model type", "name", "default model", "licence", box=None)
     for key, row in model_types.items():
-        model = f"{row.model_id} ({row.parameters}M)"
+        of_its_own = row.model_id.startswith(".")
+        model = "one of its own" if of_its_own else f"{row.model_id} ({row.parameters}M)"
         table.add_row(key, row.name, model, row.model_license)
     Console().print(table)

@@ -120,10 +120,10 @@ def revision(model_id: str) -> str:
             (str(path), path.stat().st_size, path.stat().st_mtime) for path in files
         ]
         return digest(stats) or ""
-    name = repo_folder_name(repo_id=model_id, repo_type="model")
     try:
+        name = repo_folder_name(repo_id=model_id, repo_type="model")
         return (
             Path(HF_HUB_CACHE, name, "refs", "main").read_text(encoding="utf-8").strip()
         )
-    except OSError:  # loaded in a way of its own
+    except (OSError, ValueError):  # loaded in a way of its own, or there is none
         return ""

@@ -85,6 +85,11 @@ class Server:
         return at_once if self.about.streams else 2 * at_once
 
     @property
+    def model_id(self) -> str:
+        """Which model it is: that of tuning.py, or of the variable MODEL_ID."""
+        return self.about.runtime.model_id
+
+    @property
     def max_input(self) -> int:
         """How much one request may hold here, in the unit that tuning.py names."""
         return self.about.runtime.tier.max_input

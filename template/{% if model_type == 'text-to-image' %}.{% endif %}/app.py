@@ -14,7 +14,12 @@ server = Server()
 
 
 async def draw(
-    prompt: str, seed: int, randomize: bool, steps: int
+    prompt: str,
+    seed: int,
+    randomize: bool,
+    steps: int,
+    negative_prompt: str = "",
+    guidance: float | None = None,
 ) -> tuple[Image.Image, int]:
     """Draw a picture from a description.
 
@@ -23,13 +28,16 @@ async def draw(
         seed: The same description, seed and steps give the same picture.
         randomize: Take another seed each time.
         steps: More steps take longer and may look better.
+        negative_prompt: What the picture does not show, if the model can avoid things.
+        guidance: How closely the picture follows the description; empty for the model's own.
 
     Returns:
         The picture and the seed it was drawn with.
     """
     if randomize:
         seed = random.randrange(MAX_SEED)
-    return await server.answer(prompt, seed, steps), seed
+    picture = await server.answer(prompt, seed, steps, negative_prompt, guidance)
+    return picture, seed
 
 
 with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
@@ -44,10 +52,20 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
                 )
                 randomize = gr.Checkbox(True, label="Another seed each time")
                 steps = gr.Slider(1, server.max_input, 4, step=1, label="Steps")
+                negative_prompt = gr.Textbox("", label="What to avoid", lines=2)
+                guidance = gr.Number(
+                    label="Guidance",
+                    info="How closely the picture follows the description.",
+                    placeholder="the model's own",
+                    minimum=0,
+                    maximum=30,
+                    step=0.5,
+                )
         image = gr.Image(label="Picture", type="pil", format="png")
+    inputs = [prompt, seed, randomize, steps, negative_prompt, guidance]
     gr.Examples(
         server.examples,
-        [prompt, seed, randomize, steps],
+        inputs,
         [image, seed],
         draw,
         run_on_click=True,
@@ -56,7 +74,7 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
     gr.on(
         [button.click, prompt.submit],
         draw,
-        [prompt, seed, randomize, steps],
+        inputs,
         [image, seed],
         api_name="predict",
         concurrency_limit=server.concurrency_limit,

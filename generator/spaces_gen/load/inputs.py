@@ -48,7 +48,8 @@ def inputs(
     ]
     if not rows:
         rows = [{**{one.name: one.default for one in endpoint.asked}, **given}]
-    lacking = [name for name, value in rows[0].items() if value is None]
+    needed = {one.name for one in endpoint.asked if not one.optional}
+    lacking = [name for name, value in rows[0].items() if value is None and name in needed]
     if lacking:
         raise UserError(
             f"the page shows no examples for {', '.join(lacking)}; give one with --data "
@@ -70,8 +71,21 @@ def inputs(
 
 
 def named(endpoint: Endpoint, row: tuple[Any, ...]) -> dict[str, Any]:
-    """The values of an example by the names of the arguments."""
-    return {one.name: value for one, value in zip(endpoint.asked, row)}
+    """The values of an example by the names of the arguments.
+
+    Of a table it has the rows alone; the column names are those that the page shows at first.
+    """
+    return {
+        one.name: {**one.default, "data": value}
+        if isinstance(value, list) and is_table(one.default)
+        else value
+        for one, value in zip(endpoint.asked, row)
+    }
+
+
+def is_table(value: Any) -> bool:
+    """Whether it is what gr.Dataframe sends."""
+    return isinstance(value, dict) and isinstance(value.get("data"), list)
 
 
 def words_in(rows: list[dict[str, Any]], fixed: set[str]) -> list[str]:
@@ -94,10 +108,15 @@ def varied(
     words: list[str],
     file: Callable[[dict[str, Any]], Upload],
 ) -> Any:
-    """A value like an example's: a text of another length, a file with another last byte."""
+    """A value like an example's: a text of another length, a file with another last byte.
+
+    The numbers of a table differ by less than anybody would notice.
+    """
     if is_message(value):
         files = [varied(one, number, chance, words, file) for one in value["files"]]
         return {"text": varied(value["text"], number, chance, words, file), "files": files}
+    if is_table(value):
+        return {**value, "data": [[nudged(cell, number) for cell in row] for row in value["data"]]}
     if isinstance(value, dict) and value.get("path"):
         found = file(value)
         # readers of pictures and sounds stop at the end that the file itself names
@@ -112,6 +131,11 @@ def varied(
 def is_message(value: Any) -> bool:
     """Whether a value is a text with files, as a chat takes them."""
     return isinstance(value, dict) and value.keys() == {"text", "files"}
+
+
+def nudged(cell: Any, number: int) -> Any:
+    """A number that is another one each time."""
+    return cell * (1 + number * 1e-9) if type(cell) in (int, float) else cell
 
 
 def load(value: dict[str, Any], fetch: Callable[[str], bytes], files: dict[str, Upload]) -> Upload:

@@ -53,6 +53,7 @@ class ModelType:
     parallel: bool
     input: Input
     estimate: Estimate
+    torch: bool = True
 
 
 @cache

@@ -28,7 +28,11 @@ def load_table(path: Path, row_type: type[Row]) -> dict[str, Row]:
 def build(row_type: type[Row], values: dict[str, Any], where: str) -> Row:
     """Make one `row_type` from `values`, checking names and types of its fields."""
     hints = get_type_hints(row_type)
-    missing, unknown = hints.keys() - values.keys(), values.keys() - hints.keys()
+    optional = {
+        one.name for one in dataclasses.fields(row_type) if one.default is not dataclasses.MISSING
+    }
+    missing = hints.keys() - values.keys() - optional
+    unknown = values.keys() - hints.keys()
     if missing or unknown:
         raise ValueError(f"{where}: missing {sorted(missing)}, unknown {sorted(unknown)}")
     return row_type(

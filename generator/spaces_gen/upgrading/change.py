@@ -29,7 +29,7 @@ from spaces_gen.upgrading.versions import (
     template_of,
 )
 
-EXAMPLES = "examples/"
+OF_THE_OWNER = ("examples/", "model/")
 TIER_LINE = re.compile(r'^TIER = "([\w-]+)"', re.MULTILINE)
 
 
@@ -195,6 +195,6 @@ def rendered(
 
 
 def with_examples_of(base: Tree, theirs: Tree) -> dict[str, File]:
-    """The new files with the old examples: these are the owner's once they are there."""
-    files = {path: file for path, file in theirs.items() if not path.startswith(EXAMPLES)}
-    return files | {path: file for path, file in base.items() if path.startswith(EXAMPLES)}
+    """The new files with the old examples and model: these are the owner's once they are there."""
+    files = {path: file for path, file in theirs.items() if not path.startswith(OF_THE_OWNER)}
+    return files | {path: file for path, file in base.items() if path.startswith(OF_THE_OWNER)}
