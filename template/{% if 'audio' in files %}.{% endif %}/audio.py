@@ -1,5 +1,7 @@
-"""Reads the recordings that visitors upload."""
+"""Reads the recordings that visitors upload, and cuts long ones."""
 
+from collections.abc import Sequence
+from itertools import groupby
 from math import gcd
 
 import numpy as np
@@ -7,6 +9,8 @@ from pydub import AudioSegment
 from scipy.signal import resample_poly
 
 from serving.errors import InputError
+
+PAUSE_SECONDS = 0.2  # of which the quietest is a good place to cut
 
 
 def read_audio(path: str | None, rate: int, max_seconds: int) -> np.ndarray:
@@ -35,3 +39,47 @@ def read_audio(path: str | None, rate: int, max_seconds: int) -> np.ndarray:
     return resample_poly(samples, rate // common, mono.frame_rate // common).astype(
         np.float32
     )
+
+
+def cut(samples: np.ndarray, rate: int, longest: float) -> list[np.ndarray]:
+    """Cut a recording into windows of `longest` seconds at most.
+
+    Each ends where the last sixth of that time is quietest, so that no word or sound is
+    cut in half.
+    """
+    windows = []
+    while len(samples) > longest * rate:
+        end = quietest(samples, int(longest * 5 / 6 * rate), int(longest * rate), rate)
+        windows.append(samples[:end])
+        samples = samples[end:]
+    return [*windows, samples]
+
+
+def quietest(samples: np.ndarray, first: int, last: int, rate: int) -> int:
+    """The middle of the quietest pause from sample `first` to `last`."""
+    step = rate // 100
+    steps = samples[first:last][: (last - first) // step * step].reshape(-1, step)
+    length = round(PAUSE_SECONDS * 100)
+    power = np.convolve(np.square(steps).mean(1), np.ones(length), "valid")
+    latest = len(power) - 1 - int(np.argmin(power[::-1]))  # of equally quiet ones
+    return first + (latest + length // 2) * step
+
+
+def passes(lengths: Sequence[int], most: int, padded: bool) -> list[list[int]]:
+    """Which windows go through the model together.
+
+    Args:
+        lengths: of all windows.
+        most: how many may go together.
+        padded: whether shorter ones are padded; otherwise all of a pass are equally long.
+
+    Returns:
+        For each pass the indices into `lengths`.
+    """
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    equal = [list(same) for _, same in groupby(order, key=lengths.__getitem__)]
+    return [
+        group[start : start + most]
+        for group in ([order] if padded else equal)
+        for start in range(0, len(group), most)
+    ]

@@ -1,49 +1,93 @@
-"""The model: recordings in, texts out. Put your own code here."""
+"""The model: recordings in, texts out. Put your own code here.
 
-from typing import Any
+It may be Whisper, or a model with a letter for each moment (CTC), such as Wav2Vec2; see
+recognizers.py.
+"""
+
+from typing import NamedTuple
 
 import torch
-from transformers import AutoModelForSpeechSeq2Seq, AutoProcessor
+from transformers import AutoConfig
 
-from audio import read_audio
+from audio import cut, read_audio
+from recognizers import Ctc, Options, Segment, Whisper, Window, is_ctc
+from serving.errors import InputError
 from serving.runtime import runtime
 
 DETERMINISTIC = True  # equal inputs give equal answers, which may be kept
-RATE = 16_000  # samples per second that speech models are trained on
-WINDOW_SECONDS = 30
-MAX_NEW_TOKENS = 400  # of one window; Whisper can write 448 with its prompt
+# Whisper hears 30 seconds at once, and writes all of it where a little silence follows
+WINDOW_SECONDS = 29
+TASKS = ("transcribe", "translate")
 
-processor: Any
-model: Any
+recognizer: Ctc | Whisper
+
+
+class Item(NamedTuple):
+    """One request."""
+
+    windows: list[Window]
+    options: Options
 
 
 def load() -> None:
     """Load the weights, once, before the first request."""
-    global processor, model
-    processor = AutoProcessor.from_pretrained(runtime.model_id)
-    model = AutoModelForSpeechSeq2Seq.from_pretrained(
-        runtime.model_id, dtype=runtime.dtype
+    global recognizer
+    config = AutoConfig.from_pretrained(runtime.model_id)
+    recognizer = Ctc() if is_ctc(config) else Whisper()
+
+
+def prepare(
+    path: str | None,
+    language: str | None = "",
+    task: str = "transcribe",
+    timestamps: bool = False,
+) -> Item:
+    """Decode one recording into the features of its windows."""
+    if task not in TASKS:
+        raise InputError(f"The task is {' or '.join(TASKS)}.")
+    spoken = (language or "").strip()
+    options = recognizer.options(spoken, task, bool(timestamps))
+    rate = recognizer.rate
+    windows = cut(read_audio(path, rate, runtime.tier.max_input), rate, WINDOW_SECONDS)
+    return Item(
+        [Window(recognizer.features(one), len(one) / rate) for one in windows], options
     )
-    model.to(runtime.device).eval()
 
 
-def prepare(path: str | None) -> torch.Tensor:
-    """Decode one recording into features, shape (windows, mel bins, frames)."""
-    samples = read_audio(path, RATE, runtime.tier.max_input)
-    step = WINDOW_SECONDS * RATE
-    windows = [samples[start : start + step] for start in range(0, len(samples), step)]
-    return processor(windows, sampling_rate=RATE, return_tensors="pt")["input_features"]
+def group(item: Item) -> Options:
+    """Only requests of equal options share a batch."""
+    return item.options
+
+
+def size(item: Item) -> float:
+    """Seconds of the recording."""
+    return sum(window.seconds for window in item.windows)
 
 
 @torch.inference_mode()
-def predict(batch: list[torch.Tensor]) -> list[str]:
+def predict(batch: list[Item]) -> list[str]:
     """Transcribe a batch: all its windows, as many at a time as the tier allows."""
-    windows = torch.cat(batch)
-    texts: list[str] = []
-    for features in windows.split(runtime.tier.max_batch_size):
-        tokens = model.generate(
-            features.to(runtime.device, model.dtype), max_new_tokens=MAX_NEW_TOKENS
-        )
-        texts += processor.batch_decode(tokens, skip_special_tokens=True)
-    joined = iter(texts)
-    return [" ".join(next(joined).strip() for _ in windows) for windows in batch]
+    options = batch[0].options
+    windows = [window for item in batch for window in item.windows]
+    heard = iter(recognizer.hear(windows, options))
+    return [
+        written([next(heard) for _ in item.windows], item, options.timestamps)
+        for item in batch
+    ]
+
+
+def written(parts: list[list[Segment]], item: Item, timestamps: bool) -> str:
+    """The text of one recording from the segments of each of its windows."""
+    lines, begin = [], 0.0
+    for part, window in zip(parts, item.windows):
+        for start, end, text in part:
+            times = f"[{clock(begin + start)} - {clock(begin + end)}] "
+            lines.append(times + text if timestamps else text)
+        begin += window.seconds
+    return ("\n" if timestamps else " ").join(lines)
+
+
+def clock(seconds: float) -> str:
+    """Minutes, seconds and tenths, such as 01:04.2."""
+    minutes, tenths = divmod(round(seconds * 10), 600)
+    return f"{minutes:02}:{tenths // 10:02}.{tenths % 10}"
