@@ -10,6 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import cases_audio
 import numpy as np
 import torch
 import transformers as tf
@@ -17,7 +18,6 @@ from case_parts import (
     SENTENCES,
     Case,
     broken_picture,
-    broken_recording,
     close_scores,
     pictures,
     recordings,
@@ -175,40 +175,6 @@ class ObjectDetection(ImageClassification):
         return sorted(entry["label"] for entry in answer["annotations"]) == expected
 
 
-class SpeechRecognition(Case):
-    complaint = "cannot be read"
-
-    @property
-    def bad(self) -> list[Any]:
-        return [broken_recording(self.folder)]
-
-    def inputs(self, count: int) -> list[list[Any]]:
-        return [[handle_file(path)] for path in recordings(count, self.folder / "recordings")]
-
-    @cached_property
-    def parts(self) -> tuple[Any, Any]:
-        return (
-            tf.AutoProcessor.from_pretrained(self.model),
-            tf.AutoModelForSpeechSeq2Seq.from_pretrained(self.model).eval(),
-        )
-
-    def expected(self, inputs: list[Any]) -> str:
-        from scipy.io import wavfile
-
-        processor, model = self.parts
-        _, samples = wavfile.read(inputs[0]["path"])
-        features = processor(
-            samples.astype(np.float32) / 32768, sampling_rate=16_000, return_tensors="pt"
-        )["input_features"]
-        with torch.no_grad():
-            tokens = model.generate(features, max_new_tokens=400)
-        text: str = processor.batch_decode(tokens, skip_special_tokens=True)[0]
-        return text.strip()
-
-    def same(self, answer: Any, expected: Any) -> bool:
-        return bool(answer == expected)
-
-
 class TextGeneration(Case):
     complaint = "type a message"
 
@@ -282,9 +248,9 @@ CASES: dict[str, type[Case]] = {
     "zero-shot-classification": ZeroShotClassification,
     "image-classification": ImageClassification,
     "object-detection": ObjectDetection,
-    "automatic-speech-recognition": SpeechRecognition,
     "text-generation": TextGeneration,
     "text-to-image": TextToImage,
+    **cases_audio.CASES,
 }
 
 

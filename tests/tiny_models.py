@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import tiny_audio
 import tiny_parts
 import torch
 import transformers as tf
@@ -285,6 +286,7 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "automatic-speech-recognition": automatic_speech_recognition,
     "text-generation": text_generation,
     "text-to-image": text_to_image,
+    **tiny_audio.BUILDERS,
 }
 
 

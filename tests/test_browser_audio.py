@@ -1,0 +1,101 @@
+"""A person with a browser who records, listens, and reads what was said."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from browser import check_on_phone, chromium, screenshot, toast, visit
+from cases import case
+from playwright.sync_api import Browser, expect
+from space_process import RunningSpace
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def served(
+    rendered: Callable[..., Path],
+    tiny_model: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[str], RunningSpace]]:
+    """Starts the Space of a model type when it is first asked for."""
+    running: dict[str, RunningSpace] = {}
+    with ExitStack() as stack:
+
+        def get(model_type: str) -> RunningSpace:
+            if model_type not in running:
+                folder = tmp_path_factory.mktemp("heard") / "space"
+                shutil.copytree(rendered(model_type=model_type), folder)
+                space = RunningSpace(folder, MODEL_ID=str(tiny_model(model_type)))
+                running[model_type] = stack.enter_context(space)
+            return running[model_type]
+
+        yield get
+
+
+def test_speech_recognition_with_its_options(
+    browser: Browser,
+    served: Callable[[str], RunningSpace],
+    tiny_model: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
+    """A recording is uploaded, the options are opened and count; what is wrong is said."""
+    name = "automatic-speech-recognition"
+    one = case(name, tiny_model(name), tmp_path)
+    plain, timed, _ = one.inputs(3)
+    with visit(browser, served(name)) as page:
+        screenshot(page, name)
+        text = page.get_by_label("Text", exact=True)
+        page.locator("input[type=file]").first.set_input_files(plain[0]["path"])
+        page.get_by_role("button", name="Transcribe").click()
+        expect(text).to_have_value(one.expected(plain))
+        page.locator("button.label-wrap").click()
+        page.get_by_label("With times").check()
+        page.get_by_role("button", name="Transcribe").click()
+        expect(text).to_have_value(one.expected([plain[0], *timed[1:]]))
+        language = page.get_by_label("Language")
+        language.fill("Klingon")
+        language.press("Enter")
+        screenshot(page, f"{name}-answer")
+        page.get_by_role("button", name="Transcribe").click()
+        expect(toast(page)).to_contain_text("does not know this language")
+    check_on_phone(browser, served(name), name)
+
+
+def test_text_to_speech(browser: Browser, served: Callable[[str], RunningSpace]) -> None:
+    """A text is typed and can be played; an example is there at once."""
+    name = "text-to-speech"
+    with visit(browser, served(name)) as page:
+        screenshot(page, name)
+        page.get_by_label("Text", exact=True).fill("good morning")
+        page.get_by_role("button", name="Speak").click()
+        player = page.get_by_role("button", name="Play")
+        expect(player).to_be_visible()
+        screenshot(page, f"{name}-answer")
+        player.click()
+        page.get_by_text("The ferry leaves at seven").click()
+        expect(player).to_be_visible()
+    check_on_phone(browser, served(name), name)
+
+
+@pytest.mark.parametrize("model_type", ["audio-classification", "zero-shot-audio-classification"])
+def test_classification_of_sounds(
+    browser: Browser, served: Callable[[str], RunningSpace], model_type: str
+) -> None:
+    """An example is played and classified."""
+    with visit(browser, served(model_type)) as page:
+        screenshot(page, model_type)
+        page.locator(".gallery-item, button.example, .tr-body").first.click()
+        expect(page.get_by_test_id("label-output-value")).not_to_be_empty()
+        screenshot(page, f"{model_type}-answer")
+    check_on_phone(browser, served(model_type), model_type)
