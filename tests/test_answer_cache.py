@@ -23,13 +23,13 @@ sys.path.append(str(Path(__file__).parent.parent / "template"))
 
 from serving import cache as module
 from serving.cache import AnswerCache
-from serving.values import Picture
+from serving.values import Media
 
 ANSWERS = [
     {"label": ("cat", 0.5), 7: [None, True, "猫"]},
     [0.25] * 384,
-    Picture(b"not looked into"),
-    [[Picture(b"a"), 77], "text"],
+    Media(b"not looked into"),
+    [[Media(b"a"), 77], "text"],
     "",
     None,
 ]
