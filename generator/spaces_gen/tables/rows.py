@@ -26,11 +26,9 @@ def load_table(path: Path, row_type: type[Row]) -> dict[str, Row]:
 
 
 def build(row_type: type[Row], values: dict[str, Any], where: str) -> Row:
-    """Make one `row_type` from `values`, checking names and types of its fields."""
+    """Make one `row_type`, a dataclass, from `values`, checking names and types of its fields."""
     hints = get_type_hints(row_type)
-    optional = {
-        one.name for one in dataclasses.fields(row_type) if one.default is not dataclasses.MISSING
-    }
+    optional = {name for name in hints if hasattr(row_type, name)}  # those with a default
     missing = hints.keys() - values.keys() - optional
     unknown = values.keys() - hints.keys()
     if missing or unknown:
