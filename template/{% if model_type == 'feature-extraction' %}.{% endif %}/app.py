@@ -26,7 +26,7 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
         with gr.Column():
             text = gr.Textbox(label="Text", lines=5)
             button = gr.Button("Embed", variant="primary")
-        vector = gr.JSON(label="Embedding", show_indices=True, max_height=320)
+        vector = gr.JSON(label="Embedding", max_height=320)
     gr.Examples(
         server.examples, text, vector, embed, run_on_click=True, cache_examples=False
     )

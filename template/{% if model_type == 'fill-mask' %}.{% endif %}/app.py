@@ -25,7 +25,9 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
     with gr.Row():
         with gr.Column():
             text = gr.Textbox(
-                label="Text", info="Write ___ in place of one word", lines=3
+                label="Text",
+                info="Three underscores stand for the missing word",
+                lines=3,
             )
             button = gr.Button("Fill", variant="primary")
         words = gr.Label(label="Words", num_top_classes=10)

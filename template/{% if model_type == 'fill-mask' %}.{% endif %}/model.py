@@ -45,7 +45,9 @@ def prepare(text: str) -> Item:
     inputs = dict(tokenizer(text, verbose=False))
     tokens = inputs["input_ids"]
     if tokens.count(tokenizer.mask_token_id) != 1:
-        raise InputError("Please write ___ in place of one word, and only one.")
+        raise InputError(
+            "Please write ___ (three underscores) in place of one word, and only one."
+        )
     if len(tokens) > most:
         raise InputError(
             f"This text is too long: {most:,} tokens, which are about "

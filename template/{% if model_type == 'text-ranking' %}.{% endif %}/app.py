@@ -33,7 +33,7 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
             label="Ranking",
             headers=["Score", "Passage"],
             datatype=["number", "str"],
-            column_widths=["20%", "80%"],
+            column_widths=["28%", "72%"],
             wrap=True,
             interactive=False,
         )

@@ -114,8 +114,8 @@ def language(code: str | None) -> Language:
     """
     found = languages.get((code or "").strip())
     if found is None:
-        known = textwrap.shorten(", ".join(languages), 400, placeholder=" ...")
-        raise InputError(f"The model has no language “{code or ''}”, only {known}.")
+        known = textwrap.shorten(", ".join(languages), 500, placeholder=" ...")
+        raise InputError(f"The model has no language “{code or ''}”. It has: {known}")
     return found
 
 
