@@ -220,6 +220,35 @@ class ImageFeatureExtraction(PictureCase):
         return vector.shape == expected.shape and bool(np.abs(vector - expected).max() < 1e-4)
 
 
+class Clip(ZeroShotImageClassification):
+    def expected(self, inputs: list[Any]) -> dict[str, float]:
+        processor, model = self.parts
+        labels = [label.strip() for label in inputs[1].split(",")]
+        texts = [f"This is a photo of {label}." for label in labels]
+        one = processor(images=self.picture(inputs), text=texts, padding=True, return_tensors="pt")
+        with torch.no_grad():
+            scores = model(**one).logits_per_image[0].softmax(0)
+        return dict(zip(labels, scores.tolist()))
+
+
+class Mask2Former(ImageSegmentation):
+    @cached_property
+    def parts(self) -> tuple[Any, Any]:
+        return (
+            tf.AutoImageProcessor.from_pretrained(self.model),
+            tf.AutoModelForUniversalSegmentation.from_pretrained(self.model).eval(),
+        )
+
+
+class Vit(ImageFeatureExtraction):
+    def expected(self, inputs: list[Any]) -> np.ndarray:
+        processor, model = self.parts
+        with torch.no_grad():
+            outputs = model(**processor(self.picture(inputs), return_tensors="pt"))
+        vector = outputs.last_hidden_state[0, 0]
+        return (vector / vector.norm()).numpy()
+
+
 CASES: dict[str, type[Case]] = {
     "zero-shot-image-classification": ZeroShotImageClassification,
     "zero-shot-object-detection": ZeroShotObjectDetection,
@@ -227,4 +256,10 @@ CASES: dict[str, type[Case]] = {
     "mask-generation": MaskGeneration,
     "depth-estimation": DepthEstimation,
     "image-feature-extraction": ImageFeatureExtraction,
+}
+
+VARIANTS: dict[str, tuple[str, type[Case]]] = {
+    "clip": ("zero-shot-image-classification", Clip),
+    "mask2former": ("image-segmentation", Mask2Former),
+    "vit": ("image-feature-extraction", Vit),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -140,6 +141,17 @@ def test_card_and_folder_pass_the_checks(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         assert check(space) == []
+
+
+def test_the_command_on_the_card_is_one_that_a_shell_takes(
+    model_type: ModelType, trees: Callable[[str, str], Tree]
+) -> None:
+    """Whatever stands in its arguments."""
+    card = trees(model_type.key, model_type.hardware)["README.md"].decode()
+    command = card.split("```bash\n")[1].split("```")[0]
+    name, _, *options = shlex.split(command.replace("\\\n", " "))
+    assert name == "curl"
+    assert set(options[::2]) <= {"-F", "--json"}
 
 
 def test_types_lint_and_format_are_clean(

@@ -141,6 +141,47 @@ def image_feature_extraction(folder: Path) -> None:
     save(folder, model, tf.BitImageProcessorPil(**sizes))
 
 
+def clip(folder: Path) -> None:
+    """CLIP for 32x32 pixels: its scores of a picture's labels add up to 1."""
+    tokenizer = clip_tokenizer(77)
+    vision: Arguments = {**SMALL, "image_size": 32, "patch_size": 8}
+    config = tf.CLIPConfig(
+        text_config=text_sizes(tokenizer), vision_config=vision, projection_dim=32
+    )
+    model: Any = tf.CLIPModel(config)
+    enliven(model, seed=27)
+    sizes: Arguments = {"size": {"shortest_edge": 32}, "crop_size": {"height": 32, "width": 32}}
+    save(folder, model, tf.CLIPProcessor(tf.CLIPImageProcessorPil(**sizes), tokenizer))
+
+
+def mask2former(folder: Path) -> None:
+    """Mask2Former on a Swin: one of the segmentation models that are universal."""
+    backbone = tf.SwinConfig(
+        image_size=64,
+        embed_dim=16,
+        depths=[1] * 4,
+        num_heads=[2] * 4,
+        window_size=4,
+        out_features=[f"stage{number}" for number in range(1, 5)],
+    )
+    sizes: Arguments = {"feature_size": 32, "mask_feature_size": 32, "hidden_dim": 32}
+    sizes |= {"encoder_layers": 2, "decoder_layers": 3, "num_attention_heads": 4}
+    sizes |= {"encoder_feedforward_dim": 64, "dim_feedforward": 64, "num_queries": 10}
+    config = tf.Mask2FormerConfig(backbone_config=backbone, **sizes, **labels(*PARTS))
+    model: Any = tf.Mask2FormerForUniversalSegmentation(config)
+    enliven(model, seed=28)
+    size = {"height": 64, "width": 64}
+    save(folder, model, tf.Mask2FormerImageProcessorPil(size=size, num_labels=len(PARTS)))
+
+
+def vit(folder: Path) -> None:
+    """A ViT that was trained to classify: it has no weights that pool."""
+    config = tf.ViTConfig(**SMALL, image_size=32, patch_size=8)
+    model: Any = tf.ViTForImageClassification(config)
+    enliven(model, seed=29)
+    save(folder, model, tf.ViTImageProcessorPil(size={"height": 32, "width": 32}))
+
+
 BUILDERS: dict[str, Callable[[Path], None]] = {
     "zero-shot-image-classification": zero_shot_image_classification,
     "zero-shot-object-detection": zero_shot_object_detection,
@@ -149,3 +190,6 @@ BUILDERS: dict[str, Callable[[Path], None]] = {
     "depth-estimation": depth_estimation,
     "image-feature-extraction": image_feature_extraction,
 }
+
+# other architectures of some types
+VARIANTS: dict[str, Callable[[Path], None]] = {"clip": clip, "mask2former": mask2former, "vit": vit}

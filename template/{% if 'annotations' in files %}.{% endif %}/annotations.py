@@ -19,9 +19,10 @@ from PIL import ExifTags, Image, ImageDraw
 
 SIDE = 1024  # pixels of a drawing's longer side, at most
 RED = (255, 0, 0)  # the page turns it into a colour for each label
-OPACITIES = bytes([0, 128, 255])  # outside, inside and on the edge
+OPACITIES = bytes([0, 80, 160, 255])  # outside, inside a box, of a segment, of an edge
+SEGMENT = 2
 
-Layers = Iterator[tuple[Image.Image, str]]  # drawings of 0, 1 and 2, with labels
+Layers = Iterator[tuple[Image.Image, str]]  # drawings of opacities, by number; labels
 
 
 def boxed_image(**options: Any) -> gr.AnnotatedImage:
@@ -45,7 +46,8 @@ def annotated_image(
     layers: Callable[..., Layers], options: dict[str, Any]
 ) -> gr.AnnotatedImage:
     """A component that shows what `layers` makes of its value."""
-    component = gr.AnnotatedImage(**options)
+    # on a full screen Gradio shows the picture alone
+    component = gr.AnnotatedImage(**{"buttons": [], **options})
 
     def postprocess(value: tuple[Any, ...] | None) -> AnnotatedImageData | None:
         if value is None:
@@ -71,7 +73,7 @@ def boxes(picture: str, found: list[tuple[list[int], str]]) -> Layers:
         left, top, right, bottom = (side * scale for side in box)
         corners = [left, top, max(left, right), max(top, bottom)]
         drawing = Image.new("P", size)
-        ImageDraw.Draw(drawing).rectangle(corners, fill=1, outline=2, width=3)
+        ImageDraw.Draw(drawing).rectangle(corners, fill=1, outline=3, width=3)
         yield drawing, label
 
 
@@ -79,7 +81,7 @@ def segments(picture: str, label_map: str, names: list[str]) -> Layers:
     """A drawing of each segment."""
     with Image.open(label_map) as numbers:
         for number, name in enumerate(names, start=1):
-            yield numbers.point([int(one == number) for one in range(256)]), name
+            yield numbers.point([SEGMENT * (one == number) for one in range(256)]), name
 
 
 def upright_size(picture: str) -> tuple[int, int]:

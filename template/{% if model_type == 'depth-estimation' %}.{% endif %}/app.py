@@ -16,8 +16,8 @@ async def estimate(image: str | None) -> tuple[str, Any]:
     Args:
         image: The picture.
 
-    Returns: The picture and its depth map, a grey picture of its shape: white is nearest,
-    black is farthest.
+    Returns: The picture and its depth map, a grey picture of its shape: white is
+    nearest, black is farthest.
     """
     depth = await server.answer(image)
     return str(image), depth

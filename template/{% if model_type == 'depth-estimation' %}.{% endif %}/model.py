@@ -19,7 +19,7 @@ model: Any
 
 
 class Item(NamedTuple):
-    """One request: pixels (channels, height, width); height and width of its depth map."""
+    """One request: pixels (channels, height, width), and the depth map's height and width."""
 
     pixels: torch.Tensor
     size: tuple[int, int]
@@ -40,7 +40,8 @@ def prepare(path: str | None) -> Item:
     image = open_image(path, runtime.tier.max_input)
     if max(image.size) > NARROWEST * min(image.size):
         raise InputError(
-            f"This picture is too narrow: {NARROWEST} times as long as wide is the limit."
+            "This picture is too narrow: its longer side may be "
+            f"{NARROWEST} times the shorter at most."
         )
     pixels = processor(image, return_tensors="pt")["pixel_values"][0]
     return Item(pixels, size_within(image, SIDE))
@@ -67,7 +68,7 @@ def predict(batch: list[Item]) -> list[Image.Image]:
 
 
 def grey(depth: torch.Tensor) -> Image.Image:
-    """A grey picture: black where `depth` (height, width) is least, white where it is most.
+    """A grey picture: black where `depth` (height, width) is least, white where most.
 
     Most models give what is near the highest values; those that tell metres, the least.
     """

@@ -24,7 +24,7 @@ model: Any
 
 
 class Item(NamedTuple):
-    """One request: pixels (channels, height, width); height and width of its label map."""
+    """One request: pixels (channels, height, width), and the label map's height and width."""
 
     pixels: torch.Tensor
     size: tuple[int, int]

@@ -19,8 +19,8 @@ async def segment(image: str | None, points: str) -> tuple[str, Any, list[str]]:
         points: Points on the thing, in pixels from the left and from the top, such as
             "120, 80; 30, 40".
 
-    Returns: The picture; a mask of its shape, as a grey picture whose pixels are 1 where
-    the thing is; and the one name "object" with the score of the mask.
+    Returns: The picture; a mask of its shape, as a grey picture whose pixels are 1
+    where the thing is; and the one name "object" with the score of the mask.
     """
     mask, names = await server.answer(image, points)
     return str(image), mask, names

@@ -83,7 +83,7 @@ def places(points: str, image: Image.Image) -> list[list[int]]:
 
 
 def group(item: Item) -> tuple[int, ...]:
-    """Only requests with as many points share a batch: further ones would change a mask."""
+    """Only requests with as many points share a batch: more would change a mask."""
     return (*item.pixels.shape, *item.points.shape)
 
 

@@ -40,7 +40,7 @@ def load() -> None:
 
 
 def prepare(path: str | None, labels: str) -> Item:
-    """Decode one picture and tokenize its labels, while the model is busy with others."""
+    """Decode a picture and tokenize its labels, while the model is busy with others."""
     image = open_image(path, runtime.tier.max_input)
     candidates = separated(labels)
     texts = [PROMPT.format(label) for label in candidates]
@@ -69,8 +69,8 @@ def group(item: Item) -> tuple[int, ...]:
 def predict(batch: list[Item]) -> list[dict[str, float]]:
     """Score a batch of pictures, each for its own labels.
 
-    All labels go through the model together, each once. It scores every picture for every
-    label, and a picture takes the scores of its own ones.
+    All labels go through the model together, each once. It scores every picture for
+    every label, and a picture takes the scores of its own ones.
     """
     texts = {label: item.labels[label] for item in batch for label in item.labels}
     places = {label: place for place, label in enumerate(texts)}

@@ -16,6 +16,7 @@ from serving.runtime import runtime
 
 DETERMINISTIC = True  # equal inputs give equal answers, which may be kept
 SIDE = 1920  # pixels of the longer side, twice what OWLv2 sees: scaling to it is slow
+MOST_BOXES = 100  # OWLv2 makes thousands, most of them of low scores
 Boxes = list[tuple[list[int], str]]
 
 processor: Any
@@ -45,7 +46,7 @@ def load() -> None:
 
 
 def prepare(path: str | None, labels: str, threshold: float) -> Item:
-    """Decode one picture and tokenize its labels, while the model is busy with others."""
+    """Decode a picture and tokenize its labels, while the model is busy with others."""
     image = open_image(path, runtime.tier.max_input)
     size = (image.height, image.width)
     image.thumbnail((SIDE, SIDE))
@@ -57,15 +58,15 @@ def prepare(path: str | None, labels: str, threshold: float) -> Item:
 
 
 def group(item: Item) -> tuple[Any, ...]:
-    """Only pictures and texts of equal size share a batch; the number of texts may differ."""
+    """Only pictures and texts of equal size share a batch, however many texts."""
     return tuple((name, *value.shape[1:]) for name, value in item.inputs.items())
 
 
 @torch.inference_mode()
 def predict(batch: list[Item]) -> list[Boxes]:
-    """Look for each picture's own labels; where it has fewer than others, zeros fill up.
+    """Look for each picture's own labels.
 
-    The model takes texts of zeros for none.
+    Where it has fewer than others, zeros fill up: the model takes such texts for none.
     """
     inputs = {
         name: pad_sequence(
@@ -84,9 +85,11 @@ def predict(batch: list[Item]) -> list[Boxes]:
 
 
 def boxes(found: dict[str, Any], item: Item) -> Boxes:
-    """The boxes of one picture, inside it and above its threshold."""
+    """The best boxes of one picture, inside it and above its threshold."""
     height, width = item.size
     rows = zip(found["scores"].tolist(), found["text_labels"], found["boxes"].tolist())
+    wanted = [row for row in rows if row[0] >= item.threshold]
+    wanted.sort(key=lambda row: row[0], reverse=True)
     return [
         (
             [
@@ -97,6 +100,5 @@ def boxes(found: dict[str, Any], item: Item) -> Boxes:
             ],
             f"{label} {score:.2f}",
         )
-        for score, label, (left, top, right, bottom) in rows
-        if score >= item.threshold
+        for score, label, (left, top, right, bottom) in wanted[:MOST_BOXES]
     ]
