@@ -25,6 +25,7 @@ def load() -> None:
         runtime.model_id, dtype=runtime.dtype
     )
     model.to(runtime.device).eval()
+    model.generation_config.max_length = None  # MAX_NEW_TOKENS is the limit
 
 
 def prepare(path: str | None) -> torch.Tensor:
