@@ -246,7 +246,7 @@ class TextToImage(Case):
             [prompt],
             generator=[torch.Generator("cpu").manual_seed(seed)],
             num_inference_steps=steps,
-            **cases_generation.options([*more, *("", None)[len(more) :]]),
+            **cases_generation.options([*more, *("", 0)[len(more) :]]),
         )
         return np.asarray(drawn.images[0], dtype=int)
 

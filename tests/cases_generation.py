@@ -21,7 +21,7 @@ def options(inputs: list[Any]) -> dict[str, Any]:
     """What a pipeline is given for the last two inputs, if they say anything."""
     negative_prompt, guidance = inputs
     given: dict[str, Any] = {"negative_prompt": [negative_prompt]} if negative_prompt else {}
-    return {**given, **({} if guidance is None else {"guidance_scale": guidance})}
+    return {**given, **({"guidance_scale": guidance} if guidance else {})}
 
 
 def quiet(pipeline: Any) -> Any:
@@ -36,7 +36,7 @@ class ImageToImage(Case):
 
     @property
     def bad(self) -> list[Any]:
-        return [*self.inputs(1)[0][:-2], "rain", None]
+        return [*self.inputs(1)[0][:-2], "rain", 0]
 
     def inputs(self, count: int) -> list[list[Any]]:
         folder = self.folder / "to-redraw"
@@ -47,7 +47,7 @@ class ImageToImage(Case):
             blocks = Image.fromarray(chance.integers(0, 255, (4, 4, 3), dtype=np.uint8))
             path = folder / f"{i}.png"
             blocks.resize(SIZES[i % 3]).save(path)
-            strength, guidance = (0.8, 0.5)[i % 2], (None, 3.0)[i % 2]
+            strength, guidance = (0.8, 0.5)[i % 2], (0, 3.0)[i % 2]
             found.append([handle_file(str(path)), text, strength, i, False, 3, "", guidance])
         return found
 
@@ -107,7 +107,7 @@ class TextToVideo(Case):
 
     def inputs(self, count: int) -> list[list[Any]]:
         return [
-            [text, i, False, 2, 9, (128, 160)[i % 2], 128, ("", "rain")[i % 2], (None, 3.0)[i % 2]]
+            [text, i, False, 2, 9, (128, 160)[i % 2], 128, ("", "rain")[i % 2], (0, 3.0)[i % 2]]
             for i, text in enumerate(texts(count))
         ]
 

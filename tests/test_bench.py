@@ -182,14 +182,12 @@ def test_inputs_are_like_the_examples_and_never_twice_the_same() -> None:
     nothing = Endpoint("", 0, (Argument("text", None),), (), True, False)
     with pytest.raises(UserError, match="--data text=VALUE"):
         next(inputs(nothing, fetch, {}))
-    optional = Endpoint("", 0, (Argument("guidance", None, optional=True),), (), True, False)
-    assert next(inputs(optional, fetch, {})) == {"guidance": None}
 
 
 def test_rows_of_a_table_are_sent_with_its_columns_and_never_twice_the_same() -> None:
     shown = {"headers": ["age", "city"], "data": [[1, "Oslo"]], "metadata": None}
     endpoint = Endpoint(
-        "", 0, (Argument("rows", shown, True),), (([[34, "Bergen"], [0.5, ""]],),), True, False
+        "", 0, (Argument("rows", shown),), (([[34, "Bergen"], [0.5, ""]],),), True, False
     )
     source = inputs(endpoint, lambda _: b"", {})
     made = [next(source)["rows"] for _ in range(100)]

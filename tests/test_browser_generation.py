@@ -65,7 +65,7 @@ def test_a_picture_is_redrawn(browser: Browser, served: Callable[[str], RunningS
         expect(page.get_by_label("Description of the new picture")).to_have_value(
             "A tiger, oil painting"
         )
-        drawn = page.locator("[data-testid=detailed-image]").last
+        drawn = page.get_by_role("link", name="Download")
         expect(drawn).to_be_visible()
         screenshot(page, "image-to-image-answer")
         page.get_by_role("button", name="Options").click()

@@ -95,7 +95,7 @@ def test_options_change_the_picture_and_their_defaults_do_not(
     space = served("text-to-image")
     wanted = {"prompt": "A cat", "seed": 1, "steps": 2}
     plain = media(ask(space, **wanted))
-    usual = {"negative_prompt": " ", "guidance": None}
+    usual = {"negative_prompt": " ", "guidance": 0}
     assert media(ask(space, **wanted, **usual)) == plain
     for option in ({"negative_prompt": "rain"}, {"guidance": 2.5}, {"seed": 2}, {"steps": 3}):
         assert media(ask(space, **{**wanted, **option})) != plain, option

@@ -17,13 +17,13 @@ MAX_SEED = 2**31 - 1
 
 
 class Wish(NamedTuple):
-    """What a visitor wants to see; without a guidance, the model's own is taken."""
+    """What a visitor wants to see; with a guidance of 0, the model's own is taken."""
 
     prompt: str
     negative_prompt: str
     seed: int
     steps: int
-    guidance: float | None
+    guidance: float
 
     @property
     def group(self) -> tuple[Any, ...]:
@@ -80,7 +80,7 @@ def checked_wish(
 
 
 def check_guidance(
-    taken: Mapping[str, inspect.Parameter], negative_prompt: str, guidance: float | None
+    taken: Mapping[str, inspect.Parameter], negative_prompt: str, guidance: float
 ) -> None:
     """Refuse an option that this kind of model would ignore.
 
@@ -90,8 +90,8 @@ def check_guidance(
     Raises:
         InputError: it would.
     """
-    if guidance is not None and "guidance_scale" not in taken:
-        raise InputError("This model takes no guidance: please leave it empty.")
+    if guidance and "guidance_scale" not in taken:
+        raise InputError("This model takes no guidance: please leave it at 0.")
     if not negative_prompt:
         return
     # some models, such as FLUX, have a scale of its own for what to avoid
@@ -100,7 +100,7 @@ def check_guidance(
     usual = scale.default if scale is not None else 0
     if "negative_prompt" not in taken or (own_scale and usual <= 1):
         raise InputError("This model takes no negative prompt: please leave it empty.")
-    if not own_scale and (usual if guidance is None else guidance) <= 1:
+    if not own_scale and (guidance or usual) <= 1:
         raise InputError("A negative prompt needs a guidance above 1.")
 
 
@@ -115,7 +115,7 @@ def arguments(wishes: list[Wish]) -> dict[str, Any]:
         "generator": [torch.Generator("cpu").manual_seed(wish.seed) for wish in wishes],
         "num_inference_steps": first.steps,
     }
-    if first.guidance is not None:
+    if first.guidance:
         given["guidance_scale"] = first.guidance
     if first.negative_prompt:
         given["negative_prompt"] = [wish.negative_prompt for wish in wishes]

@@ -26,7 +26,7 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
         with gr.Column():
             text = gr.Textbox(label="Text", lines=5)
             button = gr.Button("Run", variant="primary")
-        result = gr.Textbox(label="Result", lines=3, buttons=["copy"])
+        result = gr.Textbox(label="Result", lines=3)
     gr.Examples(
         server.examples, text, result, run, run_on_click=True, cache_examples=False
     )

@@ -39,7 +39,7 @@ def prepare(
     seed: int,
     steps: int,
     negative_prompt: str = "",
-    guidance: float | None = None,
+    guidance: float = 0,
 ) -> Item:
     """Check one request and scale its picture, while the model is busy with others."""
     wish = Wish(prompt, negative_prompt, seed, steps, guidance)

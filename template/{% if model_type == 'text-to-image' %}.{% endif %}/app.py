@@ -19,7 +19,7 @@ async def draw(
     randomize: bool,
     steps: int,
     negative_prompt: str = "",
-    guidance: float | None = None,
+    guidance: float = 0,
 ) -> tuple[Image.Image, int]:
     """Draw a picture from a description.
 
@@ -29,7 +29,7 @@ async def draw(
         randomize: Take another seed each time.
         steps: More steps take longer and may look better.
         negative_prompt: What the picture does not show, if the model can avoid things.
-        guidance: How closely the picture follows the description; empty for the model's own.
+        guidance: How closely the picture follows the description; 0 for the model's own.
 
     Returns:
         The picture and the seed it was drawn with.
@@ -53,13 +53,13 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
                 randomize = gr.Checkbox(True, label="Another seed each time")
                 steps = gr.Slider(1, server.max_input, 4, step=1, label="Steps")
                 negative_prompt = gr.Textbox("", label="What to avoid", lines=2)
-                guidance = gr.Number(
-                    label="Guidance",
-                    info="How closely the picture follows the description.",
-                    placeholder="the model's own",
-                    minimum=0,
-                    maximum=30,
+                guidance = gr.Slider(
+                    0,
+                    20,
+                    0,
                     step=0.5,
+                    label="Guidance",
+                    info="How closely to follow the description; 0: the model's own.",
                 )
         image = gr.Image(label="Picture", type="pil", format="png")
     inputs = [prompt, seed, randomize, steps, negative_prompt, guidance]

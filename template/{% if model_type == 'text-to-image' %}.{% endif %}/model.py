@@ -24,7 +24,7 @@ def prepare(
     seed: int,
     steps: int,
     negative_prompt: str = "",
-    guidance: float | None = None,
+    guidance: float = 0,
 ) -> Wish:
     """Check one request."""
     wish = Wish(prompt, negative_prompt, seed, steps, guidance)

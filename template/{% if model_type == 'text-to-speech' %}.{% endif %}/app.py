@@ -53,7 +53,7 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
         audio = gr.Audio(label="Speech", type="filepath", interactive=False)
     gr.Examples(
         server.examples,
-        [text, speaking_rate, speaker, seed],
+        [text, speaking_rate],
         audio,
         speak,
         run_on_click=True,

@@ -21,7 +21,7 @@ async def film(
     width: int,
     height: int,
     negative_prompt: str = "",
-    guidance: float | None = None,
+    guidance: float = 0,
 ) -> tuple[str, int]:
     """Make a short video from a description.
 
@@ -34,7 +34,7 @@ async def film(
         width: Of a frame in pixels, a multiple of 32.
         height: Of a frame in pixels, a multiple of 32.
         negative_prompt: What the video does not show, if the model can avoid things.
-        guidance: How closely the video follows the description; empty for the model's own.
+        guidance: How closely the video follows the description; 0 for the model's own.
 
     Returns:
         The video as MP4 and the seed it was made with.
@@ -65,13 +65,13 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
                 width = gr.Slider(128, 832, 832, step=32, label="Width")
                 height = gr.Slider(128, 832, 480, step=32, label="Height")
                 negative_prompt = gr.Textbox("", label="What to avoid", lines=2)
-                guidance = gr.Number(
-                    label="Guidance",
-                    info="How closely the video follows the description.",
-                    placeholder="the model's own",
-                    minimum=0,
-                    maximum=30,
+                guidance = gr.Slider(
+                    0,
+                    20,
+                    0,
                     step=0.5,
+                    label="Guidance",
+                    info="How closely to follow the description; 0: the model's own.",
                 )
         video = gr.Video(label="Video", autoplay=True, loop=True)
     inputs = [

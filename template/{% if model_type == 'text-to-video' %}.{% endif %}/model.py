@@ -51,7 +51,7 @@ def prepare(
     width: int,
     height: int,
     negative_prompt: str = "",
-    guidance: float | None = None,
+    guidance: float = 0,
 ) -> Item:
     """Check one request."""
     wish = Wish(prompt, negative_prompt, seed, steps, guidance)

@@ -15,15 +15,10 @@ TIMEOUT_SECONDS = 30
 
 @dataclass(frozen=True)
 class Argument:
-    """One input: the name of the API's argument, and its default; name "" for one of the page.
-
-    Attributes:
-        optional: whether it may be left out, with whatever default.
-    """
+    """One input: the name of the API's argument, and its default; name "" for one of the page."""
 
     name: str
     default: Any
-    optional: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,8 +70,7 @@ def find_endpoint(url: str, api_name: str = "predict") -> Endpoint:
     for place in named[0]["inputs"]:
         about: dict[str, Any] = {} if kinds[place] in OF_THE_PAGE else next(told, {})
         name = str(about.get("parameter_name", ""))
-        optional = bool(about.get("parameter_has_default"))
-        arguments.append(Argument(name, about.get("parameter_default"), optional))
+        arguments.append(Argument(name, about.get("parameter_default")))
     return Endpoint(
         url,
         named[0]["id"],

@@ -48,8 +48,7 @@ def inputs(
     ]
     if not rows:
         rows = [{**{one.name: one.default for one in endpoint.asked}, **given}]
-    needed = {one.name for one in endpoint.asked if not one.optional}
-    lacking = [name for name, value in rows[0].items() if value is None and name in needed]
+    lacking = [name for name, value in rows[0].items() if value is None]
     if lacking:
         raise UserError(
             f"the page shows no examples for {', '.join(lacking)}; give one with --data "
