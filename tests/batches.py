@@ -45,7 +45,10 @@ class Server:
     examples: list[Any] = []
     concurrency_limit = 1
     max_input = 1_000
-    model_id = os.environ["MODEL_ID"]
+
+    @property
+    def model_id(self) -> str:
+        return os.environ["MODEL_ID"]
 
     async def answer(self, *inputs: Any) -> Any:
         raise Recorded(inputs)

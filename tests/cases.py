@@ -224,7 +224,6 @@ class TextGeneration(Case):
 class TextToImage(Case):
     complaint = "describe a picture"
     tolerance = 1.01 / 255  # a value of a pixel may be rounded the other way
-    tolerance = 1.0  # of 255
 
     @property
     def bad(self) -> list[Any]:

@@ -142,9 +142,9 @@ def video_classification(folder: Path) -> None:
 
     It is deep enough to take longer than decoding, or no two requests would ever wait together.
     """
-    sizes: Arguments = {**SMALL, "num_hidden_layers": 8}
+    sizes: Arguments = {**SMALL, "num_hidden_layers": 16}
     config = tf.VivitConfig(
-        **sizes, image_size=SIDE, num_frames=4, tubelet_size=[2, 8, 8], num_labels=400
+        **sizes, image_size=SIDE, num_frames=4, tubelet_size=[2, 4, 4], num_labels=400
     )
     model: Any = tf.VivitForVideoClassification(config)
     enliven(model, seed=25)
