@@ -31,6 +31,8 @@ SPACES = {
 # A person's own check, whose message quotes the visitor.
 QUOTING_CHECK = '''
 
+from serving.errors import InputError
+
 own_check = prepare
 
 

@@ -643,7 +643,7 @@ def test_who_waits_in_gradios_queue_takes_a_place_as_well(painter: RunningSpace)
     (number,) = [one["id"] for one in config["dependencies"] if one["api_name"] == "predict"]
     with gate(painter):
         for seed in range(6):
-            data = [f"wait for {seed}", seed, False, 1]
+            data = [f"wait for {seed}", seed, False, 1, "", 0]
             body = {"data": data, "fn_index": number, "session_hash": session}
             joined = httpx.post(f"{painter.url}/gradio_api/queue/join", json=body, timeout=60)
             assert joined.status_code == 200

@@ -1032,6 +1032,7 @@ def test_pictures_are_encoded_by_the_model_and_shown(space: Space) -> None:
     with running(space, PICTURES, "text-to-image") as stage:
         for prompt, color in [("RGB:red", (255, 0, 0)), ("L:white", 255), ("CMYK:red", None)]:
             arguments = {"prompt": prompt, "seed": 1, "randomize": False, "steps": 4}
+            arguments |= {"negative_prompt": "", "guidance": 0}
             direct = Visitor(stage, arguments).told()
             shown = GradioVisitor(stage, *arguments.values()).told()
             if color is None:
