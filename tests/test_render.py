@@ -109,13 +109,24 @@ def test_no_trace_of_jinja_or_of_this_machine(
             assert "/tmp" not in text, name
 
 
+def inside(folder: Path) -> set[str]:
+    """The files below a folder, as they are called in a Space."""
+    return {one.relative_to(folder).as_posix() for one in folder.rglob("*") if one.is_file()}
+
+
 def test_only_what_was_chosen(model_type: ModelType, trees: Callable[[str, str], Tree]) -> None:
     """No file and no requirement of another model type."""
     files = trees(model_type.key, model_type.hardware)
-    for path in (ROOT / "template").glob("{% if '*' in files %}.{% endif %}"):
-        chosen = path.name.split("'")[1] in model_type.files
-        own = {one.relative_to(path).as_posix() for one in path.rglob("*") if one.is_file()}
-        assert (own <= files.keys()) if chosen else not own & files.keys(), path.name
+    template = ROOT / "template"
+    shared = {
+        path.name.split("'")[1]: inside(path)
+        for path in template.glob("{% if '*' in files %}.{% endif %}")
+    }
+    chosen = set(inside(template / f"{{% if model_type == '{model_type.key}' %}}.{{% endif %}}"))
+    chosen = chosen.union(*(shared[name] for name in model_type.files))
+    assert chosen <= files.keys()
+    others = set().union(*(shared[name] for name in shared if name not in model_type.files))
+    assert not (others - chosen) & files.keys()
     assert ("packages.txt" in files) == bool(model_type.packages)
     listed = files["requirements.txt"].decode()
     assert ("diffusers" in listed) == any("diffusers" in row for row in model_type.requirements)
