@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import io
 import json
@@ -25,7 +26,7 @@ from PIL import Image
 sys.path.insert(0, str(Path(__file__).parent.parent / "template"))
 
 from serving.card import Card, read_card
-from serving.digest import digest
+from serving.digest import digest, digest_files
 from serving.examples import CACHE, ExampleCache, code_hash, load_examples
 from serving.values import Media, as_json, encode_pictures, from_entry, holds_media, to_entry
 
@@ -499,3 +500,42 @@ def test_no_header_whatsoever_stops_the_start(tmp_path: Path, header: str) -> No
     path = tmp_path / "README.md"
     path.write_text(f"---\n{header}\n---\n", encoding="utf-8")
     assert all(isinstance(word, str) for word in read_card(path))
+
+
+# -- files on their way ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("suffix", [".exe", "../x.png", None, 7])
+def test_media_of_another_kind_is_refused(suffix: Any) -> None:
+    """Whoever can write to a shared cache names no file and no kind of their own."""
+    with pytest.raises(ValueError, match="no kind of media"):
+        from_entry({"media": [suffix, "a"]}, bytes.fromhex)
+
+
+def test_a_file_is_whole_as_soon_as_it_is_there(tmp_path: Path) -> None:
+    """Many write the same at once; nothing else is left in its folder."""
+    media = Media(os.urandom(2**20), ".wav")
+    seen: list[bytes] = []
+
+    def write() -> None:
+        seen.append(Path(media.file(tmp_path)).read_bytes())
+
+    threads = [threading.Thread(target=write) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert seen == [media.content] * 16
+    (path,) = (one for one in tmp_path.rglob("*") if one.is_file())
+    assert path.name == "audio.wav"
+
+
+def test_files_inside_a_message_count_by_their_content(tmp_path: Path) -> None:
+    for name, content in (("a", "same"), ("b", "same"), ("c", "other")):
+        (tmp_path / name).write_text(content)
+    for shape in (lambda path: path, lambda path: [path], lambda path: {"files": [path, "x"]}):
+        first, second, third = (
+            asyncio.run(digest_files((shape(str(tmp_path / name)),), (str(tmp_path),)))
+            for name in "abc"
+        )
+        assert first == second != third

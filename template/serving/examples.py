@@ -107,9 +107,9 @@ class ExampleCache:
 
     def _fetch(self, name: str) -> bytes:
         path = self._folder / Path(name).name
-        content = path.read_bytes()
         if path.suffix not in KINDS:
             raise ValueError(f"{name} holds no media")
+        content = path.read_bytes()
         if path.suffix == ".png":
             with Image.open(io.BytesIO(content)) as picture:
                 picture.verify()  # damaged ones are computed anew

@@ -372,7 +372,7 @@ async def run_through(answer: Any) -> None:
 
 
 def as_files(answer: Any) -> Any:
-    """The answer with paths in place of pictures and other files, as Gradio's components take them."""
+    """The answer with paths in place of media, as Gradio's components take them."""
     folder = Path(get_upload_folder())
     return replaced(
         answer, lambda part: part.file(folder) if isinstance(part, Media) else part

@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import os
 import re
+import tempfile
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +17,8 @@ from PIL import Image
 
 SURROGATE = re.compile("[\ud800-\udfff]")
 KINDS = {".png": "image/png", ".wav": "audio/wav", ".mp4": "video/mp4"}
-PLAIN = {type(None), bool, int, float, str}  # what JSON holds as it is
+NUMBERS = {type(None), bool, int, float}
+PLAIN = NUMBERS | {str}  # what JSON holds as it is
 
 
 @dataclass(frozen=True)
@@ -46,7 +49,9 @@ class Media:
         path = folder / name / f"{kind}{self.suffix}"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(self.content)
+            with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as part:
+                part.write(self.content)
+            os.replace(part.name, path)  # whole or not at all: others may ask for it
         return str(path)
 
 
@@ -89,9 +94,12 @@ def encode_pictures(value: Any) -> Any:
 
 
 def replaced(value: Any, replace: Callable[[Any], Any]) -> Any:
-    """`value` with `replace` applied to all that is no list, tuple or dict."""
+    """`value` with `replace` applied to all that is no list, tuple or dict.
+
+    Lists of numbers, which may be long, stay as they are.
+    """
     if isinstance(value, list):
-        if is_plain(value):
+        if set(map(type, value)) <= NUMBERS:
             return value
         return [replaced(item, replace) for item in value]
     if isinstance(value, tuple):
@@ -133,6 +141,8 @@ def from_entry(entry: dict[str, Any], fetch: Callable[[str], bytes]) -> Any:
     ((kind, content),) = entry.items()
     if kind == "media":
         suffix, name = content
+        if suffix not in KINDS:
+            raise ValueError(f"{suffix} is no kind of media")
         return Media(fetch(name), suffix)
     if kind == "dict":
         return {

@@ -15,6 +15,7 @@ from serving.errors import InputError
 os.environ["OMP_THREAD_LIMIT"] = "1"
 
 KEPT_PAGES = 16  # those that were asked about last
+KEPT_SECONDS = 3_600  # then all are forgotten
 LANGUAGE = "eng"  # others need their package in packages.txt, such as tesseract-ocr-deu
 LONGEST_SIDE = 3_508  # pixels of A4 at 300 dots per inch, which Tesseract reads best
 MAX_SECONDS = 60  # to read one page
@@ -61,6 +62,9 @@ class Page:
                 image.thumbnail((SHOWN_SIDE, SHOWN_SIDE))
                 self.shown = image
                 self._is_read = True
+                forget = threading.Timer(KEPT_SECONDS, known_page.cache_clear)
+                forget.daemon = True
+                forget.start()
 
     def marked(self, words: list[Word]) -> Image.Image:
         """A copy of the page with `words` marked line by line."""

@@ -2,7 +2,7 @@
 
 import torch
 
-from generation import Writer
+from writer import Writer
 
 DETERMINISTIC = True  # equal inputs give equal answers, which may be kept
 TASK = "summarization"  # for which the model's configuration may have settings

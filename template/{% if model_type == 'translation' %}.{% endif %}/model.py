@@ -10,10 +10,10 @@ from typing import Any, NamedTuple
 
 import torch
 
-from generation import CHARACTERS, Writer, check_length
 from serving.errors import InputError
 from serving.runtime import runtime
 from texts import checked
+from writer import CHARACTERS, Writer, check_length
 
 DETERMINISTIC = True  # equal inputs give equal answers, which may be kept
 MAX_SENTENCE = 200  # tokens
