@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from browser import browser, served, space_of  # noqa: F401  # fixtures
 from publishing import child, command, hub, space  # noqa: F401  # fixtures
 from space_process import python_path
 from upgrading import fast_renders

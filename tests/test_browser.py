@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from browser import check_on_phone, chromium, screenshot, toast, visit
+from browser import SpaceOf, check_on_phone, screenshot, started_once, toast, visit
 from cases import SENTENCES, case, pictures
 from playwright.sync_api import Browser, Locator, Page, expect
 from scripted import until
@@ -53,39 +51,9 @@ WATCH_ANSWER = """() => {
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def space_of(
-    rendered: Callable[..., Path],
-    tiny_model: Callable[[str], Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[..., RunningSpace]:
-    """Renders a Space of a model type into a folder of its own, ready to be started."""
-
-    def get(model_type: str, **answers: str) -> RunningSpace:
-        folder = tmp_path_factory.mktemp("visited") / "space"
-        shutil.copytree(rendered(model_type=model_type, **answers), folder)
-        return RunningSpace(folder, MODEL_ID=str(tiny_model(model_type)))
-
-    return get
-
-
-@pytest.fixture(scope="module")
-def served(space_of: Callable[..., RunningSpace]) -> Iterator[Callable[[str], RunningSpace]]:
-    """Starts one of `SPACES` when it is first asked for; it runs until the module's end."""
-    running: dict[str, RunningSpace] = {}
-    with ExitStack() as stack:
-
-        def get(model_type: str) -> RunningSpace:
-            if model_type not in running:
-                space = space_of(model_type, **SPACES[model_type])
-                running[model_type] = stack.enter_context(space)
-            return running[model_type]
-
+def served(space_of: SpaceOf) -> Iterator[Callable[[str], RunningSpace]]:
+    """Starts one of `SPACES` when it is first asked for; it runs until the file's end."""
+    with started_once(lambda name: space_of(name, **SPACES[name])) as get:
         yield get
 
 

@@ -2,45 +2,16 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browser import check_on_phone, chromium, screenshot, toast, visit
+from browser import check_on_phone, screenshot, toast, visit
 from cases import case
 from playwright.sync_api import Browser, expect
 from space_process import RunningSpace
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def served(
-    rendered: Callable[..., Path],
-    tiny_model: Callable[[str], Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[str], RunningSpace]]:
-    """Starts the Space of a model type when it is first asked for."""
-    running: dict[str, RunningSpace] = {}
-    with ExitStack() as stack:
-
-        def get(model_type: str) -> RunningSpace:
-            if model_type not in running:
-                folder = tmp_path_factory.mktemp("heard") / "space"
-                shutil.copytree(rendered(model_type=model_type), folder)
-                space = RunningSpace(folder, MODEL_ID=str(tiny_model(model_type)))
-                running[model_type] = stack.enter_context(space)
-            return running[model_type]
-
-        yield get
 
 
 def test_speech_recognition_with_its_options(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browser import check_on_phone, chromium, screenshot, toast, visit
+from browser import SpaceOf, check_on_phone, screenshot, toast, visit
 from cases import SENTENCES, Case, case, pictures
 from playwright.sync_api import Browser, Locator, Page, expect
 from space_process import RunningSpace
@@ -17,22 +16,12 @@ pytestmark = pytest.mark.browser
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
 def served(
-    rendered: Callable[..., Path],
-    tiny_model: Callable[[str], Path],
-    tmp_path_factory: pytest.TempPathFactory,
+    space_of: SpaceOf, tiny_model: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[RunningSpace, Case]]:
-    folder = tmp_path_factory.mktemp("visited")
-    shutil.copytree(rendered(model_type="image-text-to-text"), folder / "space")
-    model = tiny_model("image-text-to-text")
-    with RunningSpace(folder / "space", MODEL_ID=str(model)) as running:
-        yield running, case("image-text-to-text", model, folder / "inputs")
+    name = "image-text-to-text"
+    with space_of(name) as running:
+        yield running, case(name, tiny_model(name), tmp_path_factory.mktemp("inputs"))
 
 
 def box(page: Page) -> Locator:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browser import check_on_phone, chromium, screenshot, toast, visit
+from browser import check_on_phone, screenshot, toast, visit
 from cases import case, pictures
 from playwright.sync_api import Browser, Locator, Page, expect
 from space_process import RunningSpace
@@ -21,33 +19,6 @@ SPACES = (
     "visual-question-answering",
     "video-classification",
 )
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def served(
-    rendered: Callable[..., Path],
-    tiny_model: Callable[[str], Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[str], RunningSpace]]:
-    """Starts one of `SPACES` when it is first asked for; it runs until the module's end."""
-    running: dict[str, RunningSpace] = {}
-    with ExitStack() as stack:
-
-        def get(model_type: str) -> RunningSpace:
-            if model_type not in running:
-                folder = tmp_path_factory.mktemp("visited") / "space"
-                shutil.copytree(rendered(model_type=model_type), folder)
-                space = RunningSpace(folder, MODEL_ID=str(tiny_model(model_type)))
-                running[model_type] = stack.enter_context(space)
-            return running[model_type]
-
-        yield get
 
 
 def block(page: Page, label: str) -> Locator:

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
-from pathlib import Path
 
 import pytest
-from browser import check_on_phone, chromium, screenshot, toast, visit
+from browser import SpaceOf, check_on_phone, screenshot, started_once, toast, visit
 from playwright.sync_api import Browser, Page, expect
 from space_process import RunningSpace
 
@@ -19,33 +16,12 @@ SPACES = ("image-to-image", "text-to-video", *OWN_MODEL)
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def served(
-    rendered: Callable[..., Path],
-    tiny_model: Callable[[str], Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[str], RunningSpace]]:
-    """Starts a Space when it is first asked for; it runs until the module's end."""
-    running: dict[str, RunningSpace] = {}
-    with ExitStack() as stack:
-
-        def get(model_type: str) -> RunningSpace:
-            if model_type not in running:
-                folder = tmp_path_factory.mktemp("visited") / "space"
-                shutil.copytree(rendered(model_type=model_type), folder)
-                own = model_type in OWN_MODEL
-                settings = {} if own else {"MODEL_ID": str(tiny_model(model_type))}
-                # the examples ask more of a model than this machine can give
-                cache = "start" if own else "off"
-                space = RunningSpace(folder, DTYPE="float32", CACHE_EXAMPLES=cache, **settings)
-                running[model_type] = stack.enter_context(space)
-            return running[model_type]
-
+def served(space_of: SpaceOf) -> Iterator[Callable[[str], RunningSpace]]:
+    """Starts a Space when it is first asked for; it runs until the file's end."""
+    # the examples ask more of a model than this machine can give, but for the small own ones
+    own = {"MODEL_ID": ""}
+    drawing = {"DTYPE": "float32", "CACHE_EXAMPLES": "off"}
+    with started_once(lambda name: space_of(name, own if name in OWN_MODEL else drawing)) as get:
         yield get
 
 

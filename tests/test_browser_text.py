@@ -3,39 +3,16 @@
 from __future__ import annotations
 
 import json
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browser import check_on_phone, chromium, screenshot, toast, visit
+from browser import check_on_phone, screenshot, toast, visit
 from cases import SENTENCES, case
 from playwright.sync_api import Browser, Locator, Page, expect
 from space_process import RunningSpace
 
 pytestmark = pytest.mark.browser
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def space_of(
-    rendered: Callable[..., Path],
-    tiny_model: Callable[[str], Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Callable[[str], RunningSpace]:
-    """Renders a Space of a model type into a folder of its own, ready to be started."""
-
-    def get(model_type: str) -> RunningSpace:
-        folder = tmp_path_factory.mktemp("visited") / "space"
-        shutil.copytree(rendered(model_type=model_type), folder)
-        return RunningSpace(folder, MODEL_ID=str(tiny_model(model_type)))
-
-    return get
 
 
 def answer(page: Page) -> Locator:

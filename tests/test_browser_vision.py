@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import io
 import re
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browser import check_on_phone, chromium, screenshot, toast, visit
+from browser import check_on_phone, screenshot, toast, visit
 from cases import case, pictures
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
@@ -22,33 +20,6 @@ EXAMPLE = Path(__file__).parent.parent / "template" / "{% if 'images' in files %
 EXAMPLE = EXAMPLE / "examples" / "coffee.jpg"
 LEGEND = ".legend-item"
 MASK = "img.mask"
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def served(
-    rendered: Callable[..., Path],
-    tiny_model: Callable[[str], Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[Callable[[str], RunningSpace]]:
-    """Starts a Space of a model type when it is first asked for; it runs until the module's end."""
-    running: dict[str, RunningSpace] = {}
-    with ExitStack() as stack:
-
-        def get(model_type: str) -> RunningSpace:
-            if model_type not in running:
-                folder = tmp_path_factory.mktemp("visited") / "space"
-                shutil.copytree(rendered(model_type=model_type), folder)
-                space = RunningSpace(folder, MODEL_ID=str(tiny_model(model_type)))
-                running[model_type] = stack.enter_context(space)
-            return running[model_type]
-
-        yield get
 
 
 def upload(page: Page, picture: Path | str) -> None:

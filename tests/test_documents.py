@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 import tiny_documents
-from test_batch_equals_single import batches
+from test_batch_equals_single import INPUTS, compared
 from tiny_parts import isolated_torch
 
 # A page of a thousand words takes several windows; the pipeline of transformers reads it too.
@@ -115,7 +115,7 @@ def test_other_kinds_of_models_write_alone_what_they_write_together(
     model = tmp_path / "model"
     with isolated_torch():
         build(model)
-    found = batches(rendered(model_type=model_type), model_type, model, tmp_path)
+    found = compared(rendered(model_type=model_type), model_type, model, tmp_path, INPUTS)
     assert found["largest_batch"] > 1
     assert found["difference"] == 0
     assert found["spread"] > 0

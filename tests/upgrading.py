@@ -363,6 +363,7 @@ def run_here(
     stdin, sys.stdin = sys.stdin, io.StringIO()
     environment = dict(os.environ)
     os.environ.update(env or {})
+    set_client_factory(default_client_factory)  # another test's has a deadline of its own
     try:
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
             main()
