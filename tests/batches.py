@@ -1,36 +1,26 @@
-"""Runs a Space's model.py on some inputs, one by one and together, in every order that matters.
-
-    python batches.py arguments.json < in the Space's folder, with MODEL_ID set
-
-`arguments.json` is a list of calls of the function in app.py; files are paths. Prints one line of
-JSON: how far an answer in a batch is from the same alone at most, how far the answers to two
-different inputs are apart in the middle, what share of such pairs is about as close as a batch and
-its singles, and the seconds of both ways.
-"""
+"""Runs a Space's model.py on some inputs, one by one and together, in every order that matters."""
 
 from __future__ import annotations
 
 import asyncio
 import io
 import math
-import multiprocessing
 import os
 import random
 import statistics
 import sys
 import time
-import traceback
 import types
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from inside import inside
 from PIL import Image
 
-PATIENCE_SECONDS = 200
-TEMPLATE = Path(__file__).parent.parent / "template"
 ORDERS = 1  # beside the given one and its reverse
 
 
@@ -128,38 +118,7 @@ def batches(
         variables: of the environment, such as MODEL_ID.
         rounds: in which the time is taken, of which the median counts.
     """
-    import torch  # before the fork
-    import transformers  # noqa: F401
-
-    context = multiprocessing.get_context("fork")
-    receiver, sender = context.Pipe(duplex=False)
-
-    def work() -> None:
-        try:
-            torch.set_num_threads(1)
-            os.environ.update(variables)
-            os.chdir(space)
-            sys.path.insert(0, str(space))
-            for name, module in list(sys.modules.items()):
-                if str(getattr(module, "__file__", None)).startswith(str(TEMPLATE)):
-                    del sys.modules[name]  # another test has imported it
-            sender.send(found_out(calls, rounds))
-        except BaseException:
-            sender.send(traceback.format_exc())
-        finally:
-            os._exit(0)
-
-    process = context.Process(target=work)
-    process.start()
-    sender.close()
-    try:
-        assert receiver.poll(PATIENCE_SECONDS), "it takes too long"
-        found = receiver.recv()
-    finally:
-        process.kill()
-        process.join()
-    assert isinstance(found, dict), found
-    return found
+    return dict(inside(space, variables, partial(found_out, calls, rounds)))
 
 
 def found_out(calls: list[list[Any]], rounds: int) -> dict[str, Any]:

@@ -5,10 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -18,6 +16,7 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+from batches import batches
 from cases import case
 from gradio_client import Client
 from hypothesis import given, settings
@@ -127,15 +126,6 @@ def test_each_window_goes_through_the_model_once(
         assert all(len({lengths[index] for index in chosen}) == 1 for chosen in found)
 
 
-# in a process of its own: this file has imported the template's modules
-COMPARE = """
-import json, sys
-sys.path[:0] = [".", sys.argv[1]]
-from batches import found_out
-print(json.dumps(found_out(json.loads(sys.argv[2]), rounds=0)))
-"""
-
-
 def compared(space: Path, model: Path, sounds: list[np.ndarray], folder: Path) -> dict[str, Any]:
     """What tests/batches.py finds out about the model.py of a Space, from some recordings."""
     calls = []
@@ -143,17 +133,7 @@ def compared(space: Path, model: Path, sounds: list[np.ndarray], folder: Path) -
         calls.append([str(folder / f"{number}.wav")])
         wavfile.write(calls[-1][0], RATE, (sound * 20_000).astype(np.int16))
     values = {"MODEL_ID": str(model), "DTYPE": "float32", "MAX_BATCH_SIZE": str(len(calls))}
-    done = subprocess.run(
-        [sys.executable, "-c", COMPARE, str(Path(__file__).parent), json.dumps(calls)],
-        cwd=space,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, **values},
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    return batches(space, values, calls, rounds=0)
 
 
 # -- speech ----------------------------------------------------------------------------------------

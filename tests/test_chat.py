@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 from typing import Any
@@ -23,6 +24,7 @@ import torch
 import transformers as tf
 from cases import SENTENCES, Case, case, pictures
 from gradio_client import Client, handle_file
+from inside import inside, printed
 from PIL import Image
 from scripted import until
 from space_process import RunningSpace, python_path
@@ -403,26 +405,8 @@ print(json.dumps(found))
 
 def talk(space: Path, model: Path, asked: list[list[Any]], **variables: str) -> dict[str, Any]:
     """What a Space's model.py says to each conversation alone, and to all at once."""
-    environment = {
-        **os.environ,
-        "MODEL_ID": str(model),
-        "MAX_BATCH_SIZE": "16",
-        "OMP_NUM_THREADS": "1",
-        "PYTHONPATH": python_path(),
-    }
-    done = subprocess.run(
-        [sys.executable, "-c", TALK],
-        cwd=space,
-        env={**environment, **variables},
-        input=json.dumps(asked),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=200,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    values = {"MODEL_ID": str(model), "MAX_BATCH_SIZE": "16", **variables}
+    return dict(inside(space, values, partial(printed, TALK, json.dumps(asked))))
 
 
 def turn(role: str, *parts: str) -> dict[str, Any]:

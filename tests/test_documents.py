@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import tiny_documents
+from inside import inside, printed
 from test_batch_equals_single import INPUTS, compared
 from tiny_parts import isolated_torch
 
@@ -64,16 +62,8 @@ print(json.dumps([len(reads), page is same, " ".join(word.text for word in page.
 
 def in_space(space: Path, model: Path, code: str) -> Any:
     """What `code` prints as JSON, run where model.py lies."""
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=space,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "MODEL_ID": str(model), "DTYPE": "float32"},
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    variables = {"MODEL_ID": str(model), "DTYPE": "float32"}
+    return inside(space, variables, partial(printed, code))
 
 
 def test_the_answer_on_a_long_page(

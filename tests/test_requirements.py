@@ -33,7 +33,6 @@ def index_is_reachable() -> bool:
 @pytest.mark.parametrize(
     ("model_type", "hardware"),
     [
-        ("text-classification", "cpu-basic"),
         ("text-to-image", "a10g-small"),
         ("tabular-classification", "cpu-basic"),
     ],

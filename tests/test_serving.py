@@ -21,10 +21,10 @@ from space_process import RunningSpace
 
 from spaces_gen.tables import load_model_types
 
-VISITORS = 20  # more than one batch
+VISITORS = 10  # more than one batch
 FEWER = {
-    "automatic-speech-recognition": 12,  # 400 tokens each, here and in the Space
-    "text-to-video": 8,
+    "automatic-speech-recognition": 9,  # 400 tokens each, here and in the Space
+    "text-to-video": 3,
 }
 # The tiny model is done before the next recording is read, so its calls begin later.
 SLOW_TO_PREPARE = {"audio-classification", "zero-shot-audio-classification"}
@@ -61,7 +61,7 @@ def served(
     if request.param in LARGE_EXAMPLES:
         settings["CACHE_EXAMPLES"] = "off"
     if batches(request.param):
-        settings["MAX_BATCH_SIZE"] = "16"
+        settings["MAX_BATCH_SIZE"] = "8"
     with RunningSpace(space, **settings) as running:
         yield running, folder, request.param, case(request.param, model, folder / "inputs")
 

@@ -30,9 +30,12 @@ from spaces_gen.tuning.fidelity import (
     LEAST_COSINE,
     MOST_DIFFERENCE,
     MOST_LOGIT_DIFFERENCE,
+    MOST_WITHIN,
+    comparable,
     fidelity,
 )
 from spaces_gen.tuning.measure import Aim, Measured, engines, measure_model, power_of_two
+from spaces_gen.tuning.probe import OPAQUE, PICTURE
 from spaces_gen.tuning.process import Full, Point
 from spaces_gen.tuning.sweep import sweep
 from spaces_gen.tuning.values import MEASURED, MOST_CALL_COST, call_cost, row_values
@@ -57,6 +60,7 @@ class Service:
         disturb: makes a time into the one that is measured.
         answer: to everything.
         told: what it says of itself beside the usual.
+        fits: whether there is memory for the model.
     """
 
     seconds: Callable[[float], float]
@@ -67,6 +71,7 @@ class Service:
     disturb: Callable[[float], float] = lambda seconds: seconds
     answer: Any = "an answer"
     told: Mapping[str, Any] = field(default_factory=dict)
+    fits: bool = True
     asked: list[tuple[int, int]] = field(default_factory=list)
 
     @property
@@ -125,7 +130,10 @@ def tuned(
     @contextmanager
     def probing(space: Path, inputs: Path, variables: Mapping[str, str], _: str) -> Iterator[Any]:
         name = f"{variables['ENGINE']} {variables['DTYPE']}"
-        yield service if name == "pytorch float32" else (ways or {})[name]
+        one = service if name == "pytorch float32" else (ways or {})[name]
+        if not one.fits:
+            raise Full
+        yield one
 
     kind = TEXTS if service.each > 1 else IMAGES
     wanted = Aim({"dtype": "float32", **row}, target, 0.0, math.inf, ways is not None)
@@ -681,12 +689,88 @@ def test_single_numbers_are_compared_by_their_difference(
     assert fidelity([expected], [found]).good is good
 
 
-def test_anything_else_must_be_equal() -> None:
-    for answer in ("a text", ["a", 1], [{"label": "cat", "box": [1, 2, 3, 4]}], True, None):
-        assert fidelity([answer], [answer]).good
-        assert not fidelity([answer], ["other"]).good
-    assert fidelity(["a"] * 200, ["b", *["a"] * 199]).good
-    assert not fidelity(["a"] * 199, ["b", *["a"] * 198]).good
+PAGE = random.Random(3).choices(range(256), k=32 * 32)  # pixels of a photo
+
+
+def picture(pixels: list[int], *size: int) -> dict[str, Any]:
+    return {PICTURE: ["L", *(size or (640, 480))], "pixels": pixels}
+
+
+def entity(score: float, word: str = "Ann", end: int = 3) -> dict[str, Any]:
+    return {"entity": "PER", "score": score, "word": word, "start": 0, "end": end}
+
+
+BOX = [[[10, 20, 30, 40], "cat 0.87"]]
+CLASSES = [1] * 900 + [2] * 124
+
+
+@pytest.mark.parametrize(
+    ("expected", "found", "good"),
+    [
+        ("a text", "a text", True),
+        ("a text", "another", False),
+        ("a 0.50 b", "a 0.51 b", True),
+        ("a 0.50 b", "a 0.60 b", False),
+        ("a 0.50 b", "a 0.50 c", False),
+        ("a 0.50", "a 0.50 0.50", False),
+        (True, True, True),
+        (None, None, True),
+        (None, "other", False),
+        ([entity(0.9)], [entity(0.9 + 0.9 * MOST_WITHIN)], True),
+        ([entity(0.9)], [entity(0.9 - 1.1 * MOST_WITHIN)], False),
+        ([entity(0.9)], [entity(0.9, word="An", end=2)], False),
+        ([entity(0.9)], [entity(math.nan)], False),
+        ([entity(0.9)], [], False),
+        (BOX, [[[10, 21, 29, 40], "cat 0.88"]], True),
+        (BOX, [[[10, 22, 30, 40], "cat 0.87"]], False),
+        (BOX, [[[10, 20, 30, 40], "dog 0.87"]], False),
+        ([[0.8, "a"], [0.79, "b"]], [[0.8, "b"], [0.79, "a"]], True),
+        ([[0.8, "a"], [0.7, "b"]], [[0.8, "b"], [0.7, "a"]], False),
+        ([[0.8, "a"]], [[0.8, "b"]], False),
+        ([VECTOR, "x"], [turned(LEAST_COSINE + 1e-5), "x"], True),
+        ([VECTOR, "x"], [turned(LEAST_COSINE - 1e-5), "x"], False),
+        (picture(PAGE), picture([min(255, one + 3) for one in PAGE]), True),
+        (picture(PAGE), picture([one ^ 16 for one in PAGE]), False),
+        (picture(PAGE), picture(PAGE, 640, 481), False),
+        (picture(CLASSES), picture([2] * 20 + CLASSES[20:]), True),
+        (picture(CLASSES), picture([2] * 21 + CLASSES[21:]), False),
+    ],
+)
+def test_anything_else_is_compared_part_by_part(expected: Any, found: Any, good: bool) -> None:
+    assert fidelity([expected], [expected]).good
+    assert fidelity([expected], [found]).good is good
+    assert fidelity([expected] * 200, [found, *[expected] * 199]).good, "one in 200 may differ"
+    assert fidelity([expected] * 199, [found, *[expected] * 198]).good is good
+
+
+def quick(**options: Any) -> Service:
+    return Service(lambda size: 0.01 + 0.001 * size, **options)
+
+
+def test_a_model_that_only_fits_in_its_usual_dtype_keeps_it() -> None:
+    found = tuned(quick(fits=False), 1.0, {"pytorch bfloat16": quick()}, dtype="bfloat16")
+    assert found.way.dtype == "bfloat16"
+    assert [(one.way.dtype, one.said) for one in found.tried] == [
+        ("float32", "memory ran out"),
+        ("bfloat16", "as before"),
+    ]
+    with pytest.raises(UserError, match="memory"):
+        tuned(quick(fits=False), 1.0)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_what_writes_files_keeps_its_dtype(dtype: str) -> None:
+    service = quick(answer=[{OPAQUE: ".mp4"}, 7])
+    found = tuned(service, 1.0, {"pytorch bfloat16": quick()}, dtype=dtype)
+    assert [(one.way.dtype, one.said) for one in found.tried] == [(dtype, "as before")]
+    assert found.way.dtype == dtype
+
+
+def test_files_cannot_be_compared() -> None:
+    assert all(map(comparable, ["a", 1.0, VECTOR, SCORES, BOX, picture(PAGE), None]))
+    assert not any(
+        map(comparable, [{OPAQUE: ".wav"}, [{OPAQUE: ".mp4"}, 3], {"a": [{OPAQUE: ""}]}])
+    )
 
 
 @pytest.mark.parametrize(("expected", "found"), [([], []), (["a"], []), (["a"], ["a", "a"])])

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
+
+from spaces_gen.tuning.probe import OPAQUE, PICTURE
 
 LEAST_COSINE = 0.999
 LEAST_SHARE = 0.995  # of the requests that must have the same top label, or the same answer
 MOST_LOGIT_DIFFERENCE = 0.1
 LEAST_SCORE = 1e-3  # of labels whose logits are compared; below it nobody looks
 MOST_DIFFERENCE = 0.002  # of a single number, absolute, or relative where it is above 1
+MOST_WITHIN = MOST_LOGIT_DIFFERENCE / 4  # of a score in a larger answer: a logistic is as steep
+MOST_PIXELS_APART = 0.02  # share of the pixels of a map of classes, or of the range of shades
+FEWEST_SHADES = 33  # of a picture that is no map of classes
 SHORTEST_VECTOR = 8  # numbers
+NUMBER = re.compile(r"-?\d+\.\d+")  # in a text, such as "cat 0.87"
 
 
 @dataclass(frozen=True)
@@ -27,7 +34,7 @@ def fidelity(expected: Sequence[Any], found: Sequence[Any]) -> Fidelity:
     """Compare answers to the same requests.
 
     Vectors by their cosine, scores of labels by the top label and the logits, single numbers by
-    their difference, anything else by being equal.
+    their difference, anything else part by part, see `agree`.
 
     Raises:
         ValueError: there are not as many.
@@ -43,8 +50,74 @@ def fidelity(expected: Sequence[Any], found: Sequence[Any]) -> Fidelity:
     if is_number(first):
         most = max(difference(one, other) for one, other in zip(expected, found, strict=True))
         return Fidelity(most <= MOST_DIFFERENCE, f"differs by {most:.1e} at the most")
-    equal = sum(one == other for one, other in zip(expected, found, strict=True)) / len(expected)
-    return Fidelity(equal >= LEAST_SHARE, f"{equal:.1%} of the answers are equal")
+    equal = sum(agree(one, other) for one, other in zip(expected, found, strict=True))
+    share = equal / len(expected)
+    return Fidelity(share >= LEAST_SHARE, f"{share:.1%} of the answers agree")
+
+
+def comparable(answer: Any) -> bool:
+    """Whether it holds nothing that only ears and eyes can compare, such as a recording."""
+    if isinstance(answer, dict):
+        return OPAQUE not in answer and all(map(comparable, answer.values()))
+    return not isinstance(answer, list) or all(map(comparable, answer))
+
+
+def agree(one: Any, other: Any) -> bool:
+    """Whether two answers say the same but for rounding.
+
+    Texts are equal but for the fractions in them; whole numbers, such as the sides of a box, are
+    next to each other at most; of passages in an order each has its score, so that two that are
+    as good may change places.
+    """
+    if is_vector(one) and not all(isinstance(part, int) for part in one):
+        return cosine(one, other) >= LEAST_COSINE
+    if is_ranking(one) and is_ranking(other):
+        one, other = by_text(one), by_text(other)
+    if isinstance(one, dict) and isinstance(other, dict):
+        if one.keys() != other.keys():
+            return False
+        if PICTURE in one:
+            return one[PICTURE] == other[PICTURE] and alike(one["pixels"], other["pixels"])
+        return all(agree(part, other[key]) for key, part in one.items())
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(agree, one, other))
+    if isinstance(one, str) and isinstance(other, str):
+        return NUMBER.sub("", one) == NUMBER.sub("", other) and all(
+            near(float(here), float(there))
+            for here, there in zip(NUMBER.findall(one), NUMBER.findall(other), strict=True)
+        )
+    if is_number(one) and is_number(other):
+        return near(one, other)
+    return bool(one == other)
+
+
+def near(one: float, other: float) -> bool:
+    """Whether two numbers within an answer are the same but for rounding."""
+    if isinstance(one, int) and isinstance(other, int):
+        return abs(one - other) <= 1
+    return difference(one, other) <= MOST_WITHIN
+
+
+def alike(one: Sequence[int], other: Sequence[int]) -> bool:
+    """Whether the pixels of two pictures of a size show the same: classes, or shades."""
+    if len(set(one)) < FEWEST_SHADES:
+        return sum(map(int.__ne__, one, other)) <= MOST_PIXELS_APART * len(one)
+    apart = sum(abs(here - there) for here, there in zip(one, other, strict=True))
+    return apart <= MOST_PIXELS_APART * 255 * len(one)
+
+
+def is_ranking(value: Any) -> bool:
+    """Whether it is rows of a score and a text, each text once."""
+    rows = isinstance(value, list) and bool(value) and all(
+        isinstance(row, list) and len(row) == 2 and is_number(row[0]) and isinstance(row[1], str)
+        for row in value
+    )  # fmt: skip
+    return rows and len(by_text(value)) == len(value)
+
+
+def by_text(rows: Any) -> dict[str, float]:
+    """The scores of a ranking."""
+    return {text: score for score, text in rows}
 
 
 def of_scores(expected: Sequence[Any], found: Sequence[Any]) -> Fidelity:

@@ -19,7 +19,7 @@ from spaces_gen.capacity.queue import Precision
 from spaces_gen.capacity.service import Memory, ServiceTime, doublings
 from spaces_gen.errors import UserError
 from spaces_gen.tables import ModelType
-from spaces_gen.tuning.fidelity import fidelity
+from spaces_gen.tuning.fidelity import comparable, fidelity
 from spaces_gen.tuning.process import Full, Point, Probe, probing
 from spaces_gen.tuning.sweep import Sweep, limit_for, memory, service_time, sweep
 
@@ -187,19 +187,27 @@ class Measurement:
     def _first(self, stack: ExitStack) -> tuple[Way, Probe, list[Tried]]:
         """The way that is measured first: the row's dtype where it is as good as float32."""
         self._say("loading the model")
-        probe = stack.enter_context(self._probe(Way(PYTORCH, EXACT)))
+        exact, usual = Way(PYTORCH, EXACT), Way(PYTORCH, self._aim.row["dtype"])
+        tried = []
+        try:
+            probe = stack.enter_context(self._probe(exact))
+        except Full:
+            if usual == exact:
+                raise
+            tried = [Tried(exact, False, "memory ran out")]
+            probe = stack.enter_context(self._probe(usual))
         about = probe.about
         if about["zero_gpu"]:
             raise UserError("on ZeroGPU each request is a batch of its own: nothing to tune")
-        exact = Way(PYTORCH, EXACT)
-        if about["streams"]:  # words differ with the last bit, so nobody can tell them apart
-            dtype = self._aim.row["dtype"]
-            if dtype == EXACT:
-                return exact, probe, [Tried(exact, True, "as before")]
-            stack.close()
-            way = Way(PYTORCH, dtype)
-            return way, stack.enter_context(self._probe(way)), [Tried(way, True, "as before")]
-        self._expected = self._answers(probe)
+        if tried:
+            return usual, probe, [*tried, Tried(usual, True, "as before")]
+        if not about["streams"]:
+            self._expected = self._answers(probe)
+        if not self._comparable:
+            if usual != exact:
+                stack.close()
+                probe = stack.enter_context(self._probe(usual))
+            return usual, probe, [Tried(usual, True, "as before")]
         if about["device"] == "cpu":
             return exact, probe, [Tried(exact, True, "what others are compared with", 1.0)]
         tried = [Tried(exact, True, "what others are compared with")]
@@ -213,6 +221,14 @@ class Measurement:
                 return way, probe, tried
             stack.close()
         return exact, stack.enter_context(self._probe(exact)), tried
+
+    @property
+    def _comparable(self) -> bool:
+        """Whether there are answers that others can be compared with.
+
+        Those of a stream differ in words with the last bit, and files cannot be told apart.
+        """
+        return bool(self._expected) and all(map(comparable, self._expected))
 
     def _answers(self, probe: Probe) -> list[Any]:
         began = time.monotonic()
@@ -291,7 +307,7 @@ class Measurement:
 
     def _others(self, about: Mapping[str, Any], first: Way) -> Iterator[Way]:
         """The other ways that there are for such a model on a CPU."""
-        if about["device"] != "cpu" or about["streams"]:
+        if about["device"] != "cpu" or not self._comparable:
             return
         for engine, known in engines().items():
             if engine == PYTORCH or about["has_engines"]:

@@ -7,7 +7,6 @@ of JSON; see `process.py` for the other side. What the model prints goes to stan
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import importlib.util
 import itertools
 import json
@@ -28,6 +27,9 @@ GB = 1e9
 SLICES = 3  # of the time of a measurement; their median counts
 POOL = 256  # requests in the line from which batches are cut
 LONGEST_STREAM_SECONDS = 60.0
+PICTURE, OPAQUE = "a picture", "a file"  # what an answer holds as JSON; no model says so
+BYTES = {"L", "P", "RGB", "RGBA"}  # modes of pictures with a byte for each value
+SAMPLED = 32  # pixels of a picture in each direction
 
 
 class Full(Exception):
@@ -257,7 +259,10 @@ def unpickled(file: Any) -> Any:
 
 
 def plain(value: Any) -> Any:
-    """A value of numbers, texts, lists and mappings; anything else by what it looks like."""
+    """A value of numbers, texts, lists and mappings, as `fidelity` compares them.
+
+    Pictures are sampled at a few places, without new shades; of a file only its kind is told.
+    """
     if value is None or isinstance(value, str | int | float):
         return value
     if isinstance(value, dict):
@@ -266,8 +271,12 @@ def plain(value: Any) -> Any:
         return [plain(one) for one in value]
     if hasattr(value, "tolist"):
         return plain(value.tolist())
-    if hasattr(value, "tobytes"):  # a picture
-        return hashlib.sha256(value.tobytes()).hexdigest()
+    if hasattr(value, "getbands"):  # a picture: its mode and some of its pixels
+        some = value if value.mode in BYTES else value.convert("L")
+        pixels = list(some.resize((SAMPLED, SAMPLED), 0).tobytes())
+        return {PICTURE: [value.mode, *value.size], "pixels": pixels}
+    if hasattr(value, "content") and hasattr(value, "suffix"):
+        return {OPAQUE: value.suffix}
     return repr(value)
 
 
