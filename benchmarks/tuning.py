@@ -1,6 +1,6 @@
 """What `spaces-gen tune` chooses, beside an exhaustive grid over the same values.
 
-    python benchmarks/tuning.py [similarity digits speech] [--rounds 5] [--seconds 4]
+    python benchmarks/tuning.py [similarity digits speech] [--rounds 5] [--seconds 4] [--starts 3]
 
 Each point of the grid (workers x limit of a batch) is a Space that is started with these values and
 put under the same load: 32 visitors who ask again when answered, `--rounds` times. A point counts
@@ -37,7 +37,6 @@ from spaces_gen.tuning.show import plot
 
 USERS = 32
 BEST = 3  # of the grid, that are measured again
-STARTS = 3  # of each of them
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ SPACES = {
         "automatic-speech-recognition",
         tiny("automatic-speech-recognition"),
         "max_batch_size",
-        halves(1, 32),
+        halves(1, 64),
     ),
 }
 WORKERS = (1, 2)
@@ -150,7 +149,7 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
         best = sorted(points, key=lambda point: point.rate, reverse=True)[:BEST]
         wanted = [known["values"], *(one.values for one in best)]
         rates: list[list[float]] = [[] for _ in wanted]
-        for start in range(STARTS):
+        for start in range(options.starts):
             turned = [*range(start, len(wanted)), *range(start)]
             again = under_load(folder, [wanted[i] for i in turned], options, known["target"])
             for i, point in zip(turned, again, strict=True):
@@ -208,7 +207,7 @@ def table(found: list[dict[str, Any]], options: argparse.Namespace) -> str:
         f"{machine(options.rounds)} {USERS} visitors; rounds of {options.seconds:g} s. Throughput "
         "counts where p95 is within the target of the model type. Of the grid the best three were "
         "measured again, in turn with the values that `spaces-gen tune` chose; medians of "
-        f"{STARTS} starts of each.",
+        f"{options.starts} starts of each.",
         "",
         "| Space | `tune` chose | requests/s | best of the grid | requests/s | share | tune s | "
         "grid s | of its time |",
@@ -239,6 +238,7 @@ def main() -> None:
     parser.add_argument("spaces", nargs="*", default=list(SPACES), metavar="SPACE")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=4)
+    parser.add_argument("--starts", type=int, default=3)
     parser.add_argument("--again", type=Path)
     parser.add_argument("--output", default="tuning")
     options = parser.parse_args()

@@ -32,6 +32,8 @@ from case_parts import (
 from gradio_client import handle_file
 from PIL import Image
 
+torch.set_num_threads(1)  # several test workers would compete for the cores
+
 __all__ = ["SENTENCES", "Case", "case", "pictures", "recordings", "texts"]
 
 

@@ -20,16 +20,18 @@ ROOT = Path(__file__).parent.parent
 sys.path.append(str(ROOT / "hooks"))  # space_checks, as `spaces-gen check` imports it
 
 os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["OMP_WAIT_POLICY"] = "passive"  # who waits would take the cores from other tests
 os.environ["PYTHONPATH"] = python_path(*filter(None, [os.environ.get("PYTHONPATH")]))
 os.environ["COPIER_CACHE_DIR"] = str(ROOT / ".cache" / "copier")
 
 
 # The files that take longest. They come first, so that no worker ends with one of them alone.
 LONGEST = (
-    *("direct_route", "processes", "serving", "publish_faults", "tune", "demo", "publish"),
-    *("readme", "bench", "inspect", "batch_equals_single", "engines", "tune_sweep"),
-    *("browser", "requirements", "upgrade_versions", "upgrade", "render", "merge", "swap"),
-    *("copier", "runtime", "upgrade_hub", "adopt", "answer_cache", "wheel", "pre_commit"),
+    *("serving", "audio", "render", "chat", "generation", "browser_generation", "readme"),
+    *("bench", "direct_route", "merge", "browser_vision", "publish_faults", "browser"),
+    *("batch_equals_single", "processes", "browser_audio", "browser_documents", "demo", "adopt"),
+    *("tune", "engines", "publish", "upgrade_versions", "requirements", "tabular"),
+    *("browser_chat", "upgrade", "browser_text", "vision", "inspect", "plan", "swap"),
 )
 
 

@@ -26,6 +26,9 @@ from scripted import until
 from space_process import RunningSpace
 from tiny_audio import BEEP_SECONDS, RATE, beeps, some_words
 
+from spaces_gen.bench import Demand
+from spaces_gen.bench import bench as measure
+from spaces_gen.load.endpoint import find_endpoint
 from spaces_gen.tables import load_model_types
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "template"))
@@ -250,6 +253,20 @@ def test_a_long_recording_is_all_heard_and_always_gets_the_same_answer(
     assert beginning != pytest.approx(whole, abs=0.02)
     too_long = post(space, np.zeros(601 * RATE), **given)
     assert too_long.status_code in (413, 422)
+
+
+def test_bench_sends_the_recordings_of_the_examples(
+    served: Served,
+) -> None:
+    """Of which the page shows the names alone."""
+    space = served("audio-classification")
+    endpoint = find_endpoint(space.url)
+    assert len(endpoint.examples) > 1
+    assert all(row[0]["path"].endswith(".wav") for row in endpoint.examples)
+    demand = Demand(users=(2,), rates=(), seconds=3, warm_up=0.2)
+    (found,) = measure([space.url], demand, None, lambda _: None)
+    assert {one.route for one in found.rows} == {"direct", "queue"}
+    assert all(one.clean for one in found.rows), found.rows
 
 
 # -- recordings as answers -------------------------------------------------------------------------

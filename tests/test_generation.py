@@ -109,8 +109,9 @@ def test_every_strength_works_or_is_told_which_one_would(
     space = served("image-to-image", model)
     (path,) = pictures(1, tmp_path)
     told = 0
-    for steps in (1, 3, 29):
-        for strength in (0.1, 0.34, 0.58, 1.0):
+    strengths = (0.1, 0.34, 0.58, 1.0)
+    for steps, tried in ((1, strengths), (3, strengths), (29, strengths[:3])):
+        for strength in tried:
             wanted = {"prompt": "A cat", "seed": 1, "steps": steps}
             answer = ask(space, path, strength=strength, **wanted)
             if answer.status_code == 422:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 from spaces_gen.errors import UserError
 
 OF_THE_PAGE = {"state", "browserstate"}  # filled by the page, not by the visitor
+NAMED = {"audio", "file", "model3d"}  # of their examples the page shows the name alone
 TIMEOUT_SECONDS = 30
 
 
@@ -57,6 +59,7 @@ def find_endpoint(url: str, api_name: str = "predict") -> Endpoint:
             config = client.get("/config").raise_for_status().json()
             info = client.get("/gradio_api/info").raise_for_status().json()
             schema = client.get("/api/openapi.json")
+            examples = shown_examples(client, config)
     except (httpx.HTTPError, ValueError) as error:
         said = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"{url} does not answer as a Gradio app does ({said})") from error
@@ -75,16 +78,42 @@ def find_endpoint(url: str, api_name: str = "predict") -> Endpoint:
         url,
         named[0]["id"],
         tuple(arguments),
-        shown_examples(config["components"]),
+        examples,
         schema.status_code == 200 and '"/predict"' in schema.text,
         bool(named[0].get("types", {}).get("generator")),
     )
 
 
-def shown_examples(components: list[dict[str, Any]]) -> tuple[tuple[Any, ...], ...]:
-    """The rows of the page's first list of examples."""
-    for one in components:
-        samples = one.get("props", {}).get("samples") if one["type"] == "dataset" else None
-        if samples:
-            return tuple(tuple(row) for row in samples)
+def shown_examples(client: Any, config: dict[str, Any]) -> tuple[tuple[Any, ...], ...]:
+    """The rows of the page's first list of examples.
+
+    Raises:
+        httpx.HTTPError, ValueError: the page does not tell what a click on one fills in.
+    """
+    for one in config["components"]:
+        samples = one["props"].get("samples") if one["type"] == "dataset" else None
+        if not samples:
+            continue
+        kinds = {
+            component["name"] if isinstance(component, dict) else component
+            for component in one["props"]["components"]
+        }
+        clicks = [
+            dependency
+            for dependency in config["dependencies"]
+            if [one["id"], "click"] in dependency["targets"] and dependency["inputs"] == [one["id"]]
+        ]
+        if kinds & NAMED and clicks:
+            return tuple(clicked(client, clicks[0]["id"], row) for row in range(len(samples)))
+        return tuple(tuple(row) for row in samples)
     return ()
+
+
+def clicked(client: Any, function: int, number: int) -> tuple[Any, ...]:
+    """What a click on an example fills in."""
+    asked = {"data": [number], "fn_index": function, "session_hash": uuid.uuid4().hex}
+    told = client.post("/gradio_api/run/predict", json=asked).raise_for_status().json()["data"]
+    return tuple(
+        one.get("value") if isinstance(one, dict) and one.get("__type__") == "update" else one
+        for one in told
+    )
