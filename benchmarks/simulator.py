@@ -128,7 +128,7 @@ CASES = [
         for function in ("linear", "flat", "step")
         for load, requests in ((0.3, 220), (0.6, 400), (0.85, 600))
     ),
-    Case("two", 0.6, 350),
+    Case("two", 0.6, 900),
     Case("linear", 1.2, 600, max_size=20),
     Case("linear", 0.6, 300, defaults=True),
 ]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -99,56 +99,8 @@ def check_on_phone(browser: Browser, space: RunningSpace, name: str) -> None:
             assert too_wide <= 0, f"{element} is cut off or scrolls sideways"
 
 
-# -- fixtures, which conftest.py gives to all tests ------------------------------------------------
-
-SpaceOf = Callable[..., RunningSpace]
-
-
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A Chromium for the tests of a file."""
     with chromium() as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def space_of(
-    rendered: Callable[..., Path],
-    tiny_model: Callable[[str], Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> SpaceOf:
-    """Renders a Space of a model type into a folder of its own, ready to be started.
-
-    `variables` are those of the environment, beside the tiny model's; the rest are answers.
-    """
-
-    def get(
-        model_type: str, variables: Mapping[str, str] | None = None, **answers: str
-    ) -> RunningSpace:
-        folder = tmp_path_factory.mktemp("visited") / "space"
-        shutil.copytree(rendered(model_type=model_type, **answers), folder)
-        settings = {"MODEL_ID": str(tiny_model(model_type)), **(variables or {})}
-        return RunningSpace(folder, **settings)
-
-    return get
-
-
-@contextmanager
-def started_once(make: Callable[[str], RunningSpace]) -> Iterator[Callable[[str], RunningSpace]]:
-    """Starts the Space of a model type when it is first asked for; it runs until the end."""
-    running: dict[str, RunningSpace] = {}
-    with ExitStack() as stack:
-
-        def get(model_type: str) -> RunningSpace:
-            if model_type not in running:
-                running[model_type] = stack.enter_context(make(model_type))
-            return running[model_type]
-
-        yield get
-
-
-@pytest.fixture(scope="module")
-def served(space_of: SpaceOf) -> Iterator[Callable[[str], RunningSpace]]:
-    """Starts the Space of a model type when it is first asked for; it runs until the file's end."""
-    with started_once(space_of) as get:
-        yield get

@@ -8,8 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from browser import browser, served, space_of  # noqa: F401  # fixtures
+from browser import browser  # noqa: F401  # fixture
 from publishing import child, command, hub, space  # noqa: F401  # fixtures
+from served import served, space_of  # noqa: F401  # fixtures
 from space_process import python_path
 from upgrading import fast_renders
 
@@ -40,9 +41,14 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.loadscopereorder = False
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {f"test_{name}.py": place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
+    for item in items:
+        mark = item.get_closest_marker("space")
+        group = mark.args[0] if mark else item.path.name
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

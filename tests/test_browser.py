@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browser import SpaceOf, check_on_phone, screenshot, started_once, toast, visit
+from browser import check_on_phone, screenshot, toast, visit
 from cases import SENTENCES, case, pictures
 from playwright.sync_api import Browser, Locator, Page, expect
 from scripted import until
+from served import SpaceOf, started_once
 from space_process import RunningSpace
 
 pytestmark = pytest.mark.browser

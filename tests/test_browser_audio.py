@@ -9,11 +9,13 @@ import pytest
 from browser import check_on_phone, screenshot, toast, visit
 from cases import case
 from playwright.sync_api import Browser, expect
+from served import each
 from space_process import RunningSpace
 
 pytestmark = pytest.mark.browser
 
 
+@pytest.mark.space("automatic-speech-recognition")
 def test_speech_recognition_with_its_options(
     browser: Browser,
     served: Callable[[str], RunningSpace],
@@ -46,6 +48,7 @@ def test_speech_recognition_with_its_options(
     check_on_phone(browser, served(name), name)
 
 
+@pytest.mark.space("text-to-speech")
 def test_text_to_speech(browser: Browser, served: Callable[[str], RunningSpace]) -> None:
     """A text is typed and can be played; an example is there at once."""
     name = "text-to-speech"
@@ -63,7 +66,9 @@ def test_text_to_speech(browser: Browser, served: Callable[[str], RunningSpace])
     check_on_phone(browser, served(name), name)
 
 
-@pytest.mark.parametrize("model_type", ["audio-classification", "zero-shot-audio-classification"])
+@pytest.mark.parametrize(
+    "model_type", each("audio-classification", "zero-shot-audio-classification")
+)
 def test_classification_of_sounds(
     browser: Browser, served: Callable[[str], RunningSpace], model_type: str
 ) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from browser import SpaceOf, check_on_phone, screenshot, toast, visit
+from browser import check_on_phone, screenshot, toast, visit
 from cases import SENTENCES, Case, case, pictures
 from playwright.sync_api import Browser, Locator, Page, expect
+from served import SpaceOf
 from space_process import RunningSpace
 from test_browser import WATCH_ANSWER, turn
 

@@ -26,6 +26,7 @@ def block(page: Page, label: str) -> Locator:
     return page.locator(".block:not(.hidden)").filter(has=page.get_by_text(label, exact=True)).last
 
 
+@pytest.mark.space("document-question-answering")
 def test_the_answer_is_marked_on_the_page(
     browser: Browser, served: Callable[[str], RunningSpace]
 ) -> None:
@@ -49,6 +50,7 @@ def test_the_answer_is_marked_on_the_page(
     check_on_phone(browser, served(name), name)
 
 
+@pytest.mark.space("image-super-resolution")
 def test_a_picture_is_enlarged(
     browser: Browser, served: Callable[[str], RunningSpace], tmp_path: Path
 ) -> None:
@@ -67,6 +69,7 @@ def test_a_picture_is_enlarged(
     check_on_phone(browser, served(name), name)
 
 
+@pytest.mark.space("visual-question-answering")
 def test_a_question_about_a_picture(
     browser: Browser,
     served: Callable[[str], RunningSpace],
@@ -88,6 +91,7 @@ def test_a_question_about_a_picture(
     check_on_phone(browser, served(name), name)
 
 
+@pytest.mark.space("video-classification")
 def test_a_video_is_shown_and_classified(
     browser: Browser,
     served: Callable[[str], RunningSpace],

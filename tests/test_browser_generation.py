@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import pytest
-from browser import SpaceOf, check_on_phone, screenshot, started_once, toast, visit
+from browser import check_on_phone, screenshot, toast, visit
 from playwright.sync_api import Browser, Page, expect
+from served import SpaceOf, started_once
 from space_process import RunningSpace
 
 pytestmark = pytest.mark.browser

@@ -20,9 +20,10 @@ def answer(page: Page) -> Locator:
     return page.get_by_role("textbox", disabled=True)
 
 
+@pytest.mark.space("question-answering")
 def test_an_answer_is_told_and_marked_in_its_text(
     browser: Browser,
-    space_of: Callable[[str], RunningSpace],
+    served: Callable[[str], RunningSpace],
     tiny_model: Callable[[str], Path],
     tmp_path: Path,
 ) -> None:
@@ -30,47 +31,48 @@ def test_an_answer_is_told_and_marked_in_its_text(
     one = case("question-answering", tiny_model("question-answering"), tmp_path)
     answered = next(inputs for inputs in one.inputs(20) if one.expected(inputs))
     expected = one.expected(answered)
-    with space_of("question-answering") as space:
-        with visit(browser, space) as page:
-            screenshot(page, "question-answering")
-            page.get_by_label("Question", exact=True).fill(answered[0])
-            page.get_by_label("Text", exact=True).fill(answered[1])
-            page.get_by_role("button", name="Answer").click()
-            expect(answer(page)).to_have_value(expected)
-            expect(page.locator(".token.highlighted")).to_contain_text(expected)
-            screenshot(page, "question-answering-answer")
-            rows = json.loads((space.folder / "examples" / "examples.json").read_text("utf-8"))
-            page.get_by_text(rows[1][0]).click()
-            expect(page.get_by_label("Question", exact=True)).to_have_value(rows[1][0])
-            expect(answer(page)).not_to_have_value(expected)
-            page.get_by_label("Question", exact=True).fill("")
-            page.get_by_role("button", name="Answer").click()
-            expect(toast(page)).to_have_text("Please type a question and a text first.")
-        check_on_phone(browser, space, "question-answering")
+    space = served("question-answering")
+    with visit(browser, space) as page:
+        screenshot(page, "question-answering")
+        page.get_by_label("Question", exact=True).fill(answered[0])
+        page.get_by_label("Text", exact=True).fill(answered[1])
+        page.get_by_role("button", name="Answer").click()
+        expect(answer(page)).to_have_value(expected)
+        expect(page.locator(".token.highlighted")).to_contain_text(expected)
+        screenshot(page, "question-answering-answer")
+        rows = json.loads((space.folder / "examples" / "examples.json").read_text("utf-8"))
+        page.get_by_text(rows[1][0]).click()
+        expect(page.get_by_label("Question", exact=True)).to_have_value(rows[1][0])
+        expect(answer(page)).not_to_have_value(expected)
+        page.get_by_label("Question", exact=True).fill("")
+        page.get_by_role("button", name="Answer").click()
+        expect(toast(page)).to_have_text("Please type a question and a text first.")
+    check_on_phone(browser, space, "question-answering")
 
 
+@pytest.mark.space("translation")
 def test_a_language_is_chosen_or_typed(
     browser: Browser,
-    space_of: Callable[[str], RunningSpace],
+    served: Callable[[str], RunningSpace],
     tiny_model: Callable[[str], Path],
     tmp_path: Path,
 ) -> None:
     """By keyboard; and one that the model does not know is told."""
     one = case("translation", tiny_model("translation"), tmp_path)
-    with space_of("translation") as space:
-        with visit(browser, space) as page:
-            screenshot(page, "translation")
-            page.get_by_label("Text", exact=True).fill(SENTENCES[0])
-            for typed, code in (("Germ", "de"), ("xh", "xh")):
-                target = page.get_by_label("To", exact=True)
-                target.fill(typed)
-                target.press("Enter")
-                page.get_by_role("button", name="Translate").click()
-                expect(answer(page)).to_have_value(one.expected([SENTENCES[0], "en", code]))
-            screenshot(page, "translation-answer")
-            page.get_by_label("To", exact=True).fill("Klingon")
-            page.get_by_label("To", exact=True).press("Enter")
+    space = served("translation")
+    with visit(browser, space) as page:
+        screenshot(page, "translation")
+        page.get_by_label("Text", exact=True).fill(SENTENCES[0])
+        for typed, code in (("Germ", "de"), ("xh", "xh")):
+            target = page.get_by_label("To", exact=True)
+            target.fill(typed)
+            target.press("Enter")
             page.get_by_role("button", name="Translate").click()
-            expect(toast(page)).to_contain_text("no language “Klingon”")
-            screenshot(page, "translation-error")
-        check_on_phone(browser, space, "translation")
+            expect(answer(page)).to_have_value(one.expected([SENTENCES[0], "en", code]))
+        screenshot(page, "translation-answer")
+        page.get_by_label("To", exact=True).fill("Klingon")
+        page.get_by_label("To", exact=True).press("Enter")
+        page.get_by_role("button", name="Translate").click()
+        expect(toast(page)).to_contain_text("no language “Klingon”")
+        screenshot(page, "translation-error")
+    check_on_phone(browser, space, "translation")

@@ -12,6 +12,7 @@ from browser import check_on_phone, screenshot, toast, visit
 from cases import case, pictures
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
+from served import each
 from space_process import RunningSpace
 
 pytestmark = pytest.mark.browser
@@ -37,6 +38,7 @@ def covers(page: Page) -> None:
         assert all(abs(picture[side] - drawing[side]) <= 2 for side in picture)
 
 
+@pytest.mark.space("image-segmentation")
 def test_segments_are_shown_over_the_picture(
     browser: Browser,
     served: Callable[[str], RunningSpace],
@@ -61,6 +63,7 @@ def test_segments_are_shown_over_the_picture(
         expect(page.locator(f"{MASK}.active")).to_have_count(1)
 
 
+@pytest.mark.space("mask-generation")
 def test_a_click_on_the_picture_gives_a_mask(
     browser: Browser, served: Callable[[str], RunningSpace]
 ) -> None:
@@ -89,6 +92,7 @@ def test_a_click_on_the_picture_gives_a_mask(
         expect(page.get_by_text("600 pixels wide and 400 high")).to_be_visible()
 
 
+@pytest.mark.space("zero-shot-object-detection")
 def test_boxes_fit_a_photo_that_lies_on_its_side(
     browser: Browser, served: Callable[[str], RunningSpace], tmp_path: Path
 ) -> None:
@@ -112,6 +116,7 @@ def test_boxes_fit_a_photo_that_lies_on_its_side(
         screenshot(page, "zero-shot-object-detection-answer")
 
 
+@pytest.mark.space("depth-estimation")
 def test_depth_lies_beside_the_picture(
     browser: Browser, served: Callable[[str], RunningSpace]
 ) -> None:
@@ -124,6 +129,7 @@ def test_depth_lies_beside_the_picture(
         screenshot(page, "depth-estimation-answer")
 
 
+@pytest.mark.space("zero-shot-image-classification")
 def test_zero_shot_scores_are_shown(
     browser: Browser, served: Callable[[str], RunningSpace], tmp_path: Path
 ) -> None:
@@ -136,6 +142,7 @@ def test_zero_shot_scores_are_shown(
         screenshot(page, "zero-shot-image-classification-answer")
 
 
+@pytest.mark.space("image-feature-extraction")
 def test_an_embedding_is_shown(
     browser: Browser, served: Callable[[str], RunningSpace], tmp_path: Path
 ) -> None:
@@ -146,7 +153,7 @@ def test_an_embedding_is_shown(
         screenshot(page, "image-feature-extraction-answer")
 
 
-@pytest.mark.parametrize("name", ["image-segmentation", "mask-generation", "depth-estimation"])
+@pytest.mark.parametrize("name", each("image-segmentation", "mask-generation", "depth-estimation"))
 def test_fits_on_a_phone(
     browser: Browser, served: Callable[[str], RunningSpace], name: str
 ) -> None:

@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
-import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import httpx
 import pytest
-from cases import Case, case
+from cases import case
 from gradio_client import Client
 from gradio_client.client import Job
 from gradio_client.exceptions import AppError
 from gradio_client.utils import Status
 from scripted import until
+from served import batches, each
 from space_process import RunningSpace
 
+from spaces_gen.bench import ROUTES, Demand, Target, source
+from spaces_gen.load.endpoint import find_endpoint
+from spaces_gen.load.visitor import Visitor
 from spaces_gen.tables import load_model_types
 
 VISITORS = 10  # more than one batch
@@ -26,49 +31,33 @@ FEWER = {
     "automatic-speech-recognition": 9,  # 400 tokens each, here and in the Space
     "text-to-video": 3,
 }
-# The tiny model is done before the next recording is read, so its calls begin later.
-SLOW_TO_PREPARE = {"audio-classification", "zero-shot-audio-classification"}
-LATER = """
-
-import time
-
-own_predict = predict
+SHORT = {
+    "text-to-video": {"steps": 1, "frames": 9, "width": 128, "height": 128},
+    "text-generation": {"max_new_tokens": 16},
+    "image-text-to-text": {"max_new_tokens": 16},
+}
 
 
-def predict(batch):
-    time.sleep(1)
-    return own_predict(batch)
-"""
-LARGE_EXAMPLES = {"text-to-video"}  # for a CPU
+class Counts(NamedTuple):
+    """What a Space has counted so far; `together` are calls for more than one request."""
 
+    answered: float
+    invalid: float
+    others: float
+    together: float
 
-@pytest.fixture(scope="module", params=load_model_types())
-def served(
-    request: pytest.FixtureRequest,
-    rendered: Callable[..., Path],
-    tiny_model: Callable[[str], Path],
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[tuple[RunningSpace, Path, str, Case]]:
-    """A running Space of one model type, on CPU, with a tiny model of that type."""
-    folder = tmp_path_factory.mktemp("served")
-    space = folder / "space"
-    shutil.copytree(rendered(model_type=request.param), space)
-    if request.param in SLOW_TO_PREPARE:
-        with (space / "model.py").open("a", encoding="utf-8") as code:
-            code.write(LATER)
-    model = tiny_model(request.param)
-    settings = {"MODEL_ID": str(model), "DTYPE": "float32", "MAX_SIZE": str(2 * VISITORS)}
-    if request.param in LARGE_EXAMPLES:
-        settings["CACHE_EXAMPLES"] = "off"
-    if batches(request.param):
-        settings["MAX_BATCH_SIZE"] = "8"
-    with RunningSpace(space, **settings) as running:
-        yield running, folder, request.param, case(request.param, model, folder / "inputs")
+    @classmethod
+    def of(cls, space: RunningSpace) -> Counts:
+        """Those of a Space that runs."""
 
+        def ended(outcome: str) -> float:
+            return space.counted("space_requests_total", outcome=outcome)
 
-def batches(model_type: str) -> bool:
-    """Whether requests of the type are computed together."""
-    return load_model_types()[model_type].batches_by != "nothing"
+        kept = space.counted("space_cache_hits_total") + space.counted("space_shared_total")
+        calls = space.counted("space_batch_size_count")
+        alone = space.counted("space_batch_size_bucket", le="1.0")
+        others = kept + sum(map(ended, ("failed", "refused", "left")))
+        return cls(ended("answered"), ended("invalid"), others, calls - alone)
 
 
 @contextmanager
@@ -90,16 +79,40 @@ def command_line(number: int) -> bytes:
     return Path(f"/proc/{number}/cmdline").read_bytes()
 
 
-def test_answers_are_the_models_own(served: tuple[RunningSpace, Path, str, Case]) -> None:
+def asked_as_by_bench(running: RunningSpace, model_type: str) -> int:
+    """How many requests were answered that `bench` and `tune` make, on both routes."""
+    endpoint = find_endpoint(running.url)
+    target = Target(model_type, running.url, endpoint, None, None, 1.0)
+    values = source(target, Demand(given=SHORT.get(model_type, {})))
+
+    async def ask(visitor: Callable[..., Visitor]) -> None:
+        async with httpx.AsyncClient(base_url=running.url, timeout=120) as client:
+            await visitor(client, endpoint).ask(next(values))
+
+    for visitor in ROUTES.values():
+        asyncio.run(ask(visitor))
+    return len(ROUTES)
+
+
+@pytest.mark.parametrize("model_type", each(*load_model_types()))
+def test_answers_are_the_models_own(
+    model_type: str,
+    served: Callable[[str], RunningSpace],
+    tiny_model: Callable[[str], Path],
+    tmp_path: Path,
+) -> None:
     """Different requests at once, one more is bad: right answers, a batch, one clear error."""
-    running, folder, model_type, one = served
+    running = served(model_type)
+    one = case(model_type, tiny_model(model_type), tmp_path / "inputs")
     visitors = FEWER.get(model_type, VISITORS)
     inputs = one.inputs(visitors)
     expected = [one.expected(arguments) for arguments in inputs]
+    before = Counts.of(running)
 
     # each their own: a client with many jobs loses one when its stream is just being closed
     clients = [
-        Client(running.url, verbose=False, download_files=str(folder)) for _ in range(visitors + 1)
+        Client(running.url, verbose=False, download_files=str(tmp_path))
+        for _ in range(visitors + 1)
     ]
 
     def visit(arguments: list[Any]) -> Job:
@@ -118,12 +131,11 @@ def test_answers_are_the_models_own(served: tuple[RunningSpace, Path, str, Case]
         bad.result(timeout=120)
     # each row differs from the others, or swapped rows would go unnoticed
     assert sum(one.same(answers[0], wanted) for wanted in expected) < visitors / 2
-    assert running.stop() == 0, running.log
-    requests, counts, _, largest = running.summary()
+    visitors += asked_as_by_bench(running, model_type)
+    counted = Counts.of(running)
+    assert counted.answered - before.answered == visitors
     # Gradio itself turns away a file that cannot be read
-    invalid = counts.pop("invalid")
-    assert requests - invalid == visitors
-    assert invalid <= 1
-    assert not any(counts.values()), counts
-    assert (largest > 1) == batches(model_type), running.log
+    assert counted.invalid - before.invalid <= 1
+    assert counted.others == before.others
+    assert (counted.together > before.together) == batches(model_type), running.log
     assert "Traceback" not in running.log, running.log

@@ -1,0 +1,112 @@
+"""The Space of each model type, started once for all tests that visit it.
+
+Such a test has the mark `space`, by which `--dist loadgroup` brings all of a type to one worker.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from space_process import RunningSpace
+
+from spaces_gen.tables import load_model_types
+
+SpaceOf = Callable[..., RunningSpace]
+BATCH, LINE = "8", "40"  # the most requests in a call, and waiting
+# The tiny model is done before the next recording is read, so its calls begin later.
+SLOW_TO_PREPARE = {"audio-classification", "zero-shot-audio-classification"}
+LATER = """
+
+import time
+
+own_predict = predict
+
+
+def predict(batch):
+    time.sleep(1)
+    return own_predict(batch)
+"""
+LARGE_EXAMPLES = {"text-to-video"}  # for a CPU
+
+
+def each(*model_types: str) -> list[Any]:
+    """Parameters of a test that visits the Space of each type."""
+    return [pytest.param(one, marks=pytest.mark.space(one)) for one in model_types]
+
+
+@pytest.fixture(scope="session")
+def space_of(
+    rendered: Callable[..., Path],
+    tiny_model: Callable[[str], Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> SpaceOf:
+    """Renders a Space of a model type into a folder of its own, ready to be started.
+
+    `variables` are those of the environment, beside the tiny model's; the rest are answers.
+    """
+
+    def get(
+        model_type: str, variables: Mapping[str, str] | None = None, **answers: str
+    ) -> RunningSpace:
+        folder = tmp_path_factory.mktemp("visited") / "space"
+        shutil.copytree(rendered(model_type=model_type, **answers), folder)
+        settings = {"MODEL_ID": str(tiny_model(model_type)), **(variables or {})}
+        return RunningSpace(folder, **settings)
+
+    return get
+
+
+@contextmanager
+def started_once(make: Callable[[str], RunningSpace]) -> Iterator[Callable[[str], RunningSpace]]:
+    """Starts the Space of a model type when it is first asked for; it runs until the end."""
+    running: dict[str, RunningSpace] = {}
+    with ExitStack() as stack:
+
+        def get(model_type: str) -> RunningSpace:
+            if model_type not in running:
+                running[model_type] = stack.enter_context(make(model_type))
+            return running[model_type]
+
+        yield get
+
+
+@pytest.fixture(scope="session")
+def served(space_of: SpaceOf) -> Iterator[Callable[[str], RunningSpace]]:
+    """Starts the Space of a model type, in float32; it runs until another one is asked for."""
+    running: dict[str, RunningSpace] = {}
+
+    def end() -> None:
+        for space in running.values():
+            assert space.stop() == 0, space.log
+
+    with ExitStack() as stack:
+
+        def get(model_type: str) -> RunningSpace:
+            if model_type not in running:
+                end()
+                stack.close()
+                running.clear()
+                settings = {"DTYPE": "float32", "METRICS": "1", "MAX_SIZE": LINE}
+                if model_type in LARGE_EXAMPLES:
+                    settings["CACHE_EXAMPLES"] = "off"
+                if batches(model_type):
+                    settings["MAX_BATCH_SIZE"] = BATCH
+                space = space_of(model_type, settings)
+                if model_type in SLOW_TO_PREPARE:
+                    with (space.folder / "model.py").open("a", encoding="utf-8") as code:
+                        code.write(LATER)
+                running[model_type] = stack.enter_context(space)
+            return running[model_type]
+
+        yield get
+        end()
+
+
+def batches(model_type: str) -> bool:
+    """Whether requests of the type are computed together."""
+    return load_model_types()[model_type].batches_by != "nothing"
