@@ -161,7 +161,7 @@ def test_the_endpoint_is_found_out(running: Any) -> None:
 def test_inputs_are_like_the_examples_and_never_twice_the_same() -> None:
     picture = {"path": "/a/cat.jpg", "url": "http://x/cat.jpg", "orig_name": "cat.jpg"}
     asked = (Argument("text", None), Argument("picture", None), Argument("level", 0.5))
-    endpoint = Endpoint("", 0, asked, (("a b", picture),), True, False)
+    endpoint = Endpoint("", 0, asked, (("Is it ___?", picture),), True, False)
     fetched: list[str] = []
 
     def fetch(url: str) -> bytes:
@@ -171,14 +171,19 @@ def test_inputs_are_like_the_examples_and_never_twice_the_same() -> None:
     source = inputs(endpoint, fetch, {})
     made = [next(source) for _ in range(300)]
     assert len({one["text"] for one in made}) == 300
-    lengths = [len(one["text"].split()) for one in made]
-    assert 4 <= min(lengths) < 8 < 30 < max(lengths) <= 120
+    assert all(len(one["text"].split()) == 3 for one in made), "a question about a picture is short"
+    assert all(one["text"].split().count("___?") == 1 for one in made)
     assert all(isinstance(one["picture"], Upload) for one in made)
     assert len({one["picture"].content for one in made}) == 300
     assert all(one["picture"].content.startswith(b"content") for one in made)
     assert {one["level"] for one in made} == {0.5}
     assert fetched == ["http://x/cat.jpg"]
     assert next(inputs(endpoint, fetch, {"text": "mine"}))["text"] == "mine"
+    alone = inputs(Endpoint("", 0, asked[:1], (("It is ___ here.",),), True, False), fetch, {})
+    texts = [next(alone)["text"].split() for _ in range(300)]
+    assert 4 <= min(map(len, texts)) < 8 < 30 < max(map(len, texts)) <= 120
+    assert all(text.count("___") == 1 for text in texts)
+    assert len({text.index("___") for text in texts}) > 10
     nothing = Endpoint("", 0, (Argument("text", None),), (), True, False)
     with pytest.raises(UserError, match="--data text=VALUE"):
         next(inputs(nothing, fetch, {}))

@@ -61,10 +61,11 @@ def inputs(
     files: dict[str, Upload] = {}
     for number in itertools.count():
         row = chance.choice(rows)
+        longest = None if any(map(is_file, row.values())) else LONGEST
         yield {
             name: value
             if name in fixed
-            else varied(value, number, chance, words, lambda one: load(one, fetch, files))
+            else varied(value, number, chance, words, longest, lambda one: load(one, fetch, files))
             for name, value in row.items()
         }
 
@@ -95,6 +96,7 @@ def words_in(rows: list[dict[str, Any]], fixed: set[str]) -> list[str]:
         for name, value in row.items()
         if isinstance(value, str) and name not in fixed
         for word in value.split()
+        if any(map(str.isalnum, word))
     ]
     own = OWN_TEXT.split()
     return found if len(set(found)) >= len(own) else [*found, *own]
@@ -105,26 +107,44 @@ def varied(
     number: int,
     chance: random.Random,
     words: list[str],
+    longest: int | None,
     file: Callable[[dict[str, Any]], Upload],
 ) -> Any:
-    """A value like an example's: a text of another length, a file with another last byte.
+    """A value like an example's: a text of other words, a file with another last byte.
 
-    The numbers of a table differ by less than anybody would notice.
+    The numbers of a table differ by less than anybody would notice. Marks in a text without a
+    letter, such as the gap ___, stay.
+
+    Args:
+        longest: words of a text, whose length is drawn; None for that of the example, as of a
+            question about a picture.
     """
     if is_message(value):
-        files = [varied(one, number, chance, words, file) for one in value["files"]]
-        return {"text": varied(value["text"], number, chance, words, file), "files": files}
+        files = [varied(one, number, chance, words, longest, file) for one in value["files"]]
+        text = varied(value["text"], number, chance, words, longest, file)
+        return {"text": text, "files": files}
     if is_table(value):
         return {**value, "data": [[nudged(cell, number) for cell in row] for row in value["data"]]}
-    if isinstance(value, dict) and value.get("path"):
+    if is_file(value):
         found = file(value)
         # readers of pictures and sounds stop at the end that the file itself names
         return Upload(found.name, found.content + number.to_bytes(8, "little"))
     if isinstance(value, str) and " " in value and "," not in value:
-        length = round(chance.lognormvariate(MIDDLE, SPREAD))
-        chosen = chance.choices(words, k=min(LONGEST, max(SHORTEST, length)) - 1)
+        own = value.split()
+        length = len(own)
+        if longest is not None:
+            length = min(longest, max(SHORTEST, round(chance.lognormvariate(MIDDLE, SPREAD))))
+        marks = [word for word in own if not any(map(str.isalnum, word))]
+        chosen = chance.choices(words, k=max(0, length - 1 - len(marks)))
+        for mark in marks:
+            chosen.insert(chance.randint(0, len(chosen)), mark)
         return " ".join([*chosen, str(number)])
     return value
+
+
+def is_file(value: Any) -> bool:
+    """Whether it is a file that an example names."""
+    return isinstance(value, dict) and bool(value.get("path"))
 
 
 def is_message(value: Any) -> bool:
