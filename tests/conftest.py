@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from browser import browser  # noqa: F401  # fixture
@@ -13,6 +15,7 @@ from publishing import child, command, hub, space  # noqa: F401  # fixtures
 from served import served, space_of  # noqa: F401  # fixtures
 from space_process import python_path
 from upgrading import fast_renders
+from xdist.scheduler import LoadScopeScheduling
 
 from spaces_gen.render import render
 
@@ -35,20 +38,36 @@ LONGEST = (
     *("browser_chat", "upgrade", "browser_text", "vision", "inspect", "plan", "swap"),
 )
 
+# Their tests take a model type and visit its Space, which is started once for all of them.
+SHARING = {
+    "test_serving.py",
+    *(f"test_browser_{family}.py" for family in ("audio", "documents", "text", "vision")),
+}
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Of xdist: it would give out the files with most tests first."""
     config.option.loadscopereorder = False
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups
+class ByFileOrSpace(LoadScopeScheduling):
+    """One worker gets all tests of a file, or all that visit the same Space."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file, _, test = nodeid.partition("::")
+        model_type = re.search(r"\[(.+)\]$", test)
+        return model_type[1] if Path(file).name in SHARING and model_type else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Of xdist: who runs what."""
+    return ByFileOrSpace(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     places = {f"test_{name}.py": place for place, name in enumerate(LONGEST)}
     items.sort(key=lambda item: places.get(item.path.name, len(places)))
-    for item in items:
-        mark = item.get_closest_marker("space")
-        group = mark.args[0] if mark else item.path.name
-        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")

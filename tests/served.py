@@ -1,6 +1,6 @@
 """The Space of each model type, started once for all tests that visit it.
 
-Such a test has the mark `space`, by which `--dist loadgroup` brings all of a type to one worker.
+Such a test is marked with `visits`, by which conftest.py brings all of a type to one worker.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 from space_process import RunningSpace
@@ -34,9 +33,9 @@ def predict(batch):
 LARGE_EXAMPLES = {"text-to-video"}  # for a CPU
 
 
-def each(*model_types: str) -> list[Any]:
-    """Parameters of a test that visits the Space of each type."""
-    return [pytest.param(one, marks=pytest.mark.space(one)) for one in model_types]
+def visits(*model_types: str) -> pytest.MarkDecorator:
+    """Of a test that visits the Space of each type, whose argument `model_type` names it."""
+    return pytest.mark.parametrize("model_type", model_types)
 
 
 @pytest.fixture(scope="session")

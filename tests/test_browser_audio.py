@@ -9,25 +9,25 @@ import pytest
 from browser import check_on_phone, screenshot, toast, visit
 from cases import case
 from playwright.sync_api import Browser, expect
-from served import each
+from served import visits
 from space_process import RunningSpace
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.mark.space("automatic-speech-recognition")
+@visits("automatic-speech-recognition")
 def test_speech_recognition_with_its_options(
+    model_type: str,
     browser: Browser,
     served: Callable[[str], RunningSpace],
     tiny_model: Callable[[str], Path],
     tmp_path: Path,
 ) -> None:
     """A recording is uploaded, the options are opened and count; what is wrong is said."""
-    name = "automatic-speech-recognition"
-    one = case(name, tiny_model(name), tmp_path)
+    one = case(model_type, tiny_model(model_type), tmp_path)
     plain, timed, _ = one.inputs(3)
-    with visit(browser, served(name)) as page:
-        screenshot(page, name)
+    with visit(browser, served(model_type)) as page:
+        screenshot(page, model_type)
         text = page.locator("label", has_text="Text").locator("textarea")
         page.locator("input[type=file]").first.set_input_files(plain[0]["path"])
         expect(page.get_by_role("button", name="Play", exact=True)).to_be_visible()
@@ -35,40 +35,39 @@ def test_speech_recognition_with_its_options(
         expect(text).to_have_value(one.expected(plain))
         page.locator("button.label-wrap").click()
         expect(page.get_by_label("Language")).to_have_value("Detected")
-        screenshot(page, f"{name}-options")
+        screenshot(page, f"{model_type}-options")
         page.get_by_label("With times").check()
         page.get_by_role("button", name="Transcribe").click()
         expect(text).to_have_value(one.expected([plain[0], *timed[1:]]))
         language = page.get_by_label("Language")
         language.fill("Klingon")
         language.press("Enter")
-        screenshot(page, f"{name}-answer")
+        screenshot(page, f"{model_type}-answer")
         page.get_by_role("button", name="Transcribe").click()
         expect(toast(page)).to_contain_text("does not know this language")
-    check_on_phone(browser, served(name), name)
+    check_on_phone(browser, served(model_type), model_type)
 
 
-@pytest.mark.space("text-to-speech")
-def test_text_to_speech(browser: Browser, served: Callable[[str], RunningSpace]) -> None:
+@visits("text-to-speech")
+def test_text_to_speech(
+    model_type: str, browser: Browser, served: Callable[[str], RunningSpace]
+) -> None:
     """A text is typed and can be played; an example is there at once."""
-    name = "text-to-speech"
-    with visit(browser, served(name)) as page:
-        screenshot(page, name)
+    with visit(browser, served(model_type)) as page:
+        screenshot(page, model_type)
         page.get_by_label("Text", exact=True).fill("good morning")
         page.get_by_role("button", name="Speak").click()
         player = page.get_by_role("button", name="Play", exact=True)
         expect(player).to_be_visible()
         expect(page.locator("#duration")).not_to_have_text("0:00")
-        screenshot(page, f"{name}-answer")
+        screenshot(page, f"{model_type}-answer")
         player.click()
         page.get_by_text("The ferry leaves at seven").click()
         expect(player).to_be_visible()
-    check_on_phone(browser, served(name), name)
+    check_on_phone(browser, served(model_type), model_type)
 
 
-@pytest.mark.parametrize(
-    "model_type", each("audio-classification", "zero-shot-audio-classification")
-)
+@visits("audio-classification", "zero-shot-audio-classification")
 def test_classification_of_sounds(
     browser: Browser, served: Callable[[str], RunningSpace], model_type: str
 ) -> None:

@@ -9,6 +9,7 @@ import pytest
 from browser import check_on_phone, screenshot, toast, visit
 from cases import case, pictures
 from playwright.sync_api import Browser, Locator, Page, expect
+from served import visits
 from space_process import RunningSpace
 
 pytestmark = pytest.mark.browser
@@ -26,20 +27,19 @@ def block(page: Page, label: str) -> Locator:
     return page.locator(".block:not(.hidden)").filter(has=page.get_by_text(label, exact=True)).last
 
 
-@pytest.mark.space("document-question-answering")
+@visits("document-question-answering")
 def test_the_answer_is_marked_on_the_page(
-    browser: Browser, served: Callable[[str], RunningSpace]
+    model_type: str, browser: Browser, served: Callable[[str], RunningSpace]
 ) -> None:
     """An example is answered, and so is another question; without one, a sentence says so."""
-    name = "document-question-answering"
-    with visit(browser, served(name)) as page:
-        screenshot(page, name)
+    with visit(browser, served(model_type)) as page:
+        screenshot(page, model_type)
         page.get_by_text("When is it due?").click()
         answer = page.get_by_test_id("label-output-value")
         expect(answer).not_to_be_empty()
         marked = block(page, "Where it stands").locator("img")
         expect(marked).to_be_visible()
-        screenshot(page, f"{name}-answer")
+        screenshot(page, f"{model_type}-answer")
         shown = marked.get_attribute("src")
         page.get_by_label("Question", exact=True).fill("Who sent it to whom?")
         page.get_by_label("Question", exact=True).press("Enter")
@@ -47,67 +47,66 @@ def test_the_answer_is_marked_on_the_page(
         page.get_by_label("Question", exact=True).fill("")
         page.get_by_role("button", name="Ask").click()
         expect(toast(page)).to_have_text("Please type a question first.")
-    check_on_phone(browser, served(name), name)
+    check_on_phone(browser, served(model_type), model_type)
 
 
-@pytest.mark.space("image-super-resolution")
+@visits("image-super-resolution")
 def test_a_picture_is_enlarged(
-    browser: Browser, served: Callable[[str], RunningSpace], tmp_path: Path
+    model_type: str, browser: Browser, served: Callable[[str], RunningSpace], tmp_path: Path
 ) -> None:
     """Both pictures are shown, one over the other; the new one has twice as many rows."""
-    name = "image-super-resolution"
     (picture,) = pictures(1, tmp_path)
-    with visit(browser, served(name)) as page:
-        screenshot(page, name)
+    with visit(browser, served(model_type)) as page:
+        screenshot(page, model_type)
         page.locator("input[type=file]").first.set_input_files(picture)
         shown = block(page, "Before and after").locator("img")
         expect(shown).to_have_count(2)
         expect(shown.nth(1)).to_be_visible()
         heights = shown.evaluate_all("all => all.map(one => one.naturalHeight)")
         assert sorted(heights) == [24, 48]
-        screenshot(page, f"{name}-answer")
-    check_on_phone(browser, served(name), name)
+        screenshot(page, f"{model_type}-answer")
+    check_on_phone(browser, served(model_type), model_type)
 
 
-@pytest.mark.space("visual-question-answering")
+@visits("visual-question-answering")
 def test_a_question_about_a_picture(
+    model_type: str,
     browser: Browser,
     served: Callable[[str], RunningSpace],
     tiny_model: Callable[[str], Path],
     tmp_path: Path,
 ) -> None:
     """It is sent with the Enter key and answered as the model itself would."""
-    name = "visual-question-answering"
-    one = case(name, tiny_model(name), tmp_path)
+    one = case(model_type, tiny_model(model_type), tmp_path)
     (inputs,) = one.inputs(1)
     expected = one.expected(inputs)
-    with visit(browser, served(name)) as page:
+    with visit(browser, served(model_type)) as page:
         page.locator("input[type=file]").first.set_input_files(inputs[0]["path"])
         page.get_by_label("Question", exact=True).fill(inputs[1])
         page.get_by_label("Question", exact=True).press("Enter")
         answer = page.get_by_test_id("label-output-value")
         expect(answer).to_have_text(max(expected, key=lambda label: expected[label]))
-        screenshot(page, f"{name}-answer")
-    check_on_phone(browser, served(name), name)
+        screenshot(page, f"{model_type}-answer")
+    check_on_phone(browser, served(model_type), model_type)
 
 
-@pytest.mark.space("video-classification")
+@visits("video-classification")
 def test_a_video_is_shown_and_classified(
+    model_type: str,
     browser: Browser,
     served: Callable[[str], RunningSpace],
     tiny_model: Callable[[str], Path],
     tmp_path: Path,
 ) -> None:
     """An example plays, and a video from the disk is answered as the model itself would."""
-    name = "video-classification"
-    one = case(name, tiny_model(name), tmp_path)
+    one = case(model_type, tiny_model(model_type), tmp_path)
     (inputs,) = one.inputs(1)
     expected = one.expected(inputs)
-    with visit(browser, served(name)) as page:
-        screenshot(page, name)
+    with visit(browser, served(model_type)) as page:
+        screenshot(page, model_type)
         page.locator("input[type=file]").first.set_input_files(inputs[0]["path"])
         answer = page.get_by_test_id("label-output-value")
         expect(answer).to_have_text(max(expected, key=lambda label: expected[label]))
         expect(page.locator("video").first).to_be_visible()
-        screenshot(page, f"{name}-answer")
-    check_on_phone(browser, served(name), name)
+        screenshot(page, f"{model_type}-answer")
+    check_on_phone(browser, served(model_type), model_type)

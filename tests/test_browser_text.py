@@ -10,6 +10,7 @@ import pytest
 from browser import check_on_phone, screenshot, toast, visit
 from cases import SENTENCES, case
 from playwright.sync_api import Browser, Locator, Page, expect
+from served import visits
 from space_process import RunningSpace
 
 pytestmark = pytest.mark.browser
@@ -20,20 +21,21 @@ def answer(page: Page) -> Locator:
     return page.get_by_role("textbox", disabled=True)
 
 
-@pytest.mark.space("question-answering")
+@visits("question-answering")
 def test_an_answer_is_told_and_marked_in_its_text(
+    model_type: str,
     browser: Browser,
     served: Callable[[str], RunningSpace],
     tiny_model: Callable[[str], Path],
     tmp_path: Path,
 ) -> None:
     """Whether it is typed or an example; and a text without one is told."""
-    one = case("question-answering", tiny_model("question-answering"), tmp_path)
+    one = case(model_type, tiny_model(model_type), tmp_path)
     answered = next(inputs for inputs in one.inputs(20) if one.expected(inputs))
     expected = one.expected(answered)
-    space = served("question-answering")
+    space = served(model_type)
     with visit(browser, space) as page:
-        screenshot(page, "question-answering")
+        screenshot(page, model_type)
         page.get_by_label("Question", exact=True).fill(answered[0])
         page.get_by_label("Text", exact=True).fill(answered[1])
         page.get_by_role("button", name="Answer").click()
@@ -47,21 +49,22 @@ def test_an_answer_is_told_and_marked_in_its_text(
         page.get_by_label("Question", exact=True).fill("")
         page.get_by_role("button", name="Answer").click()
         expect(toast(page)).to_have_text("Please type a question and a text first.")
-    check_on_phone(browser, space, "question-answering")
+    check_on_phone(browser, space, model_type)
 
 
-@pytest.mark.space("translation")
+@visits("translation")
 def test_a_language_is_chosen_or_typed(
+    model_type: str,
     browser: Browser,
     served: Callable[[str], RunningSpace],
     tiny_model: Callable[[str], Path],
     tmp_path: Path,
 ) -> None:
     """By keyboard; and one that the model does not know is told."""
-    one = case("translation", tiny_model("translation"), tmp_path)
-    space = served("translation")
+    one = case(model_type, tiny_model(model_type), tmp_path)
+    space = served(model_type)
     with visit(browser, space) as page:
-        screenshot(page, "translation")
+        screenshot(page, model_type)
         page.get_by_label("Text", exact=True).fill(SENTENCES[0])
         for typed, code in (("Germ", "de"), ("xh", "xh")):
             target = page.get_by_label("To", exact=True)
@@ -75,4 +78,4 @@ def test_a_language_is_chosen_or_typed(
         page.get_by_role("button", name="Translate").click()
         expect(toast(page)).to_contain_text("no language “Klingon”")
         screenshot(page, "translation-error")
-    check_on_phone(browser, space, "translation")
+    check_on_phone(browser, space, model_type)

@@ -12,7 +12,7 @@ from browser import check_on_phone, screenshot, toast, visit
 from cases import case, pictures
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
-from served import each
+from served import visits
 from space_process import RunningSpace
 
 pytestmark = pytest.mark.browser
@@ -38,18 +38,19 @@ def covers(page: Page) -> None:
         assert all(abs(picture[side] - drawing[side]) <= 2 for side in picture)
 
 
-@pytest.mark.space("image-segmentation")
+@visits("image-segmentation")
 def test_segments_are_shown_over_the_picture(
+    model_type: str,
     browser: Browser,
     served: Callable[[str], RunningSpace],
     tiny_model: Callable[[str], Path],
     tmp_path: Path,
 ) -> None:
     """A legend names them, as the model does; one that is pointed at is shown alone."""
-    one = case("image-segmentation", tiny_model("image-segmentation"), tmp_path)
+    one = case(model_type, tiny_model(model_type), tmp_path)
     expected = one.expected([{"path": EXAMPLE}])
-    with visit(browser, served("image-segmentation")) as page:
-        screenshot(page, "image-segmentation")
+    with visit(browser, served(model_type)) as page:
+        screenshot(page, model_type)
         upload(page, EXAMPLE)
         expect(page.locator(LEGEND)).to_have_count(len(expected))
         names = page.locator(LEGEND).all_inner_texts()
@@ -63,12 +64,12 @@ def test_segments_are_shown_over_the_picture(
         expect(page.locator(f"{MASK}.active")).to_have_count(1)
 
 
-@pytest.mark.space("mask-generation")
+@visits("mask-generation")
 def test_a_click_on_the_picture_gives_a_mask(
-    browser: Browser, served: Callable[[str], RunningSpace]
+    model_type: str, browser: Browser, served: Callable[[str], RunningSpace]
 ) -> None:
     """Each click adds a point, in pixels of the picture, and asks anew."""
-    with visit(browser, served("mask-generation")) as page:
+    with visit(browser, served(model_type)) as page:
         upload(page, EXAMPLE)
         picture = page.get_by_test_id("image").locator("img").first
         points = page.get_by_label("Points")
@@ -92,9 +93,9 @@ def test_a_click_on_the_picture_gives_a_mask(
         expect(page.get_by_text("600 pixels wide and 400 high")).to_be_visible()
 
 
-@pytest.mark.space("zero-shot-object-detection")
+@visits("zero-shot-object-detection")
 def test_boxes_fit_a_photo_that_lies_on_its_side(
-    browser: Browser, served: Callable[[str], RunningSpace], tmp_path: Path
+    model_type: str, browser: Browser, served: Callable[[str], RunningSpace], tmp_path: Path
 ) -> None:
     """As phones store them: the file says that it is to be turned."""
     exif = Image.Exif()
@@ -102,8 +103,8 @@ def test_boxes_fit_a_photo_that_lies_on_its_side(
     photo = tmp_path / "photo.jpg"
     with Image.open(EXAMPLE) as picture:
         picture.save(photo, exif=exif)
-    with visit(browser, served("zero-shot-object-detection")) as page:
-        screenshot(page, "zero-shot-object-detection")
+    with visit(browser, served(model_type)) as page:
+        screenshot(page, model_type)
         upload(page, photo)
         page.get_by_label("What to look for").fill("a cup, a spoon")
         page.get_by_role("button", name="Find").click()
@@ -116,12 +117,12 @@ def test_boxes_fit_a_photo_that_lies_on_its_side(
         screenshot(page, "zero-shot-object-detection-answer")
 
 
-@pytest.mark.space("depth-estimation")
+@visits("depth-estimation")
 def test_depth_lies_beside_the_picture(
-    browser: Browser, served: Callable[[str], RunningSpace]
+    model_type: str, browser: Browser, served: Callable[[str], RunningSpace]
 ) -> None:
     """In a slider, both in the same place."""
-    with visit(browser, served("depth-estimation")) as page:
+    with visit(browser, served(model_type)) as page:
         upload(page, EXAMPLE)
         both = page.get_by_test_id("imageslider-image")
         expect(both).to_have_count(2)
@@ -129,12 +130,12 @@ def test_depth_lies_beside_the_picture(
         screenshot(page, "depth-estimation-answer")
 
 
-@pytest.mark.space("zero-shot-image-classification")
+@visits("zero-shot-image-classification")
 def test_zero_shot_scores_are_shown(
-    browser: Browser, served: Callable[[str], RunningSpace], tmp_path: Path
+    model_type: str, browser: Browser, served: Callable[[str], RunningSpace], tmp_path: Path
 ) -> None:
     """Of the labels that were typed."""
-    with visit(browser, served("zero-shot-image-classification")) as page:
+    with visit(browser, served(model_type)) as page:
         upload(page, pictures(1, tmp_path)[0])
         page.get_by_label("Labels").fill("cat, dog")
         page.get_by_label("Labels").press("Enter")
@@ -142,20 +143,20 @@ def test_zero_shot_scores_are_shown(
         screenshot(page, "zero-shot-image-classification-answer")
 
 
-@pytest.mark.space("image-feature-extraction")
+@visits("image-feature-extraction")
 def test_an_embedding_is_shown(
-    browser: Browser, served: Callable[[str], RunningSpace], tmp_path: Path
+    model_type: str, browser: Browser, served: Callable[[str], RunningSpace], tmp_path: Path
 ) -> None:
     """As numbers."""
-    with visit(browser, served("image-feature-extraction")) as page:
+    with visit(browser, served(model_type)) as page:
         upload(page, pictures(1, tmp_path)[0])
         expect(page.locator(".json-node").first).to_be_visible()
         screenshot(page, "image-feature-extraction-answer")
 
 
-@pytest.mark.parametrize("name", each("image-segmentation", "mask-generation", "depth-estimation"))
+@visits("image-segmentation", "mask-generation", "depth-estimation")
 def test_fits_on_a_phone(
-    browser: Browser, served: Callable[[str], RunningSpace], name: str
+    browser: Browser, served: Callable[[str], RunningSpace], model_type: str
 ) -> None:
     """Nothing is cut off and nothing scrolls sideways at 390 pixels."""
-    check_on_phone(browser, served(name), name)
+    check_on_phone(browser, served(model_type), model_type)

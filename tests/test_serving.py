@@ -18,7 +18,7 @@ from gradio_client.client import Job
 from gradio_client.exceptions import AppError
 from gradio_client.utils import Status
 from scripted import until
-from served import batches, each
+from served import batches, visits
 from space_process import RunningSpace
 
 from spaces_gen.bench import ROUTES, Demand, Target, source
@@ -94,7 +94,7 @@ def asked_as_by_bench(running: RunningSpace, model_type: str) -> int:
     return len(ROUTES)
 
 
-@pytest.mark.parametrize("model_type", each(*load_model_types()))
+@visits(*load_model_types())
 def test_answers_are_the_models_own(
     model_type: str,
     served: Callable[[str], RunningSpace],
