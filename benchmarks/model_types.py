@@ -1,6 +1,6 @@
 """Every model type: whether a batch equals its singles, what it gains, and how soon it starts.
 
-    python benchmarks/model_types.py [TYPE ...] [--inputs 16]
+    python benchmarks/model_types.py [TYPE ...] [--inputs 16] [--starts 3]
 
 The models are the tiny ones of the tests, whose time is mostly overhead: what a batch gains here is
 an upper bound of what it gains with a real model on the same machine.
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import tempfile
 import time
 from pathlib import Path
@@ -21,11 +22,11 @@ from report import RESULTS, place
 from spaces_gen.render import render
 from spaces_gen.tables import load_model_types
 
-STARTS, ROUNDS = 3, 5
+ROUNDS = 5
 
 
-def measured(model_type: str, inputs: int) -> dict[str, Any]:
-    """The figures of one type; seconds."""
+def measured(model_type: str, inputs: int, count: int) -> dict[str, Any]:
+    """The figures of one type; seconds, the start is the median of `count`."""
     import tiny_models
     from space_process import RunningSpace
     from test_batch_equals_single import BATCHED, compared
@@ -39,14 +40,14 @@ def measured(model_type: str, inputs: int) -> dict[str, Any]:
         if model_type in BATCHED:
             found = compared(space, model_type, model, folder, inputs, ROUNDS)
         starts = []
-        for _ in range(STARTS):
+        for _ in range(count):
             began = time.monotonic()
             with RunningSpace(space, MODEL_ID=str(model), CACHE_EXAMPLES="off"):
                 starts.append(time.monotonic() - began)
-    return {"model_type": model_type, "start": sorted(starts)[STARTS // 2], **found}
+    return {"model_type": model_type, "start": statistics.median(starts), **found}
 
 
-def table(rows: list[dict[str, Any]], inputs: int) -> str:
+def table(rows: list[dict[str, Any]], inputs: int, starts: int) -> str:
     """The figures as Markdown."""
     types = load_model_types()
     lines = [
@@ -56,7 +57,7 @@ def table(rows: list[dict[str, Any]], inputs: int) -> str:
         "in three orders. Difference: the largest between an answer in a batch and the same alone; "
         "spread: the median between the answers to different inputs. Gain: requests a second in "
         "batches over one by one, an upper bound of what a real model gains on this machine. "
-        "Start: from `python app.py` to the page.",
+        f"Start: from `python app.py` to the page, median of {starts}.",
         "",
         "| model type | difference | spread | largest batch | gain | start (s) |",
         "|---|---|---|---|---|---|",
@@ -81,12 +82,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("types", nargs="*", default=list(load_model_types()), metavar="TYPE")
     parser.add_argument("--inputs", type=int, default=16)
+    parser.add_argument("--starts", type=int, default=3)
     options = parser.parse_args()
     rows = []
     for name in options.types:
-        rows.append(measured(name, options.inputs))
+        rows.append(measured(name, options.inputs, options.starts))
         print(json.dumps(rows[-1]), flush=True)
-        text = table(rows, options.inputs)
+        text = table(rows, options.inputs, options.starts)
         (RESULTS / "model_types.md").write_text(text, encoding="utf-8")
     print(text)
 
