@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from browser import browser  # noqa: F401  # fixture
 from publishing import child, command, hub, space  # noqa: F401  # fixtures
-from served import served, space_of  # noqa: F401  # fixtures
+from served import served, shared, space_of  # noqa: F401  # fixtures
 from space_process import python_path
 from upgrading import fast_renders
 from xdist.scheduler import LoadScopeScheduling
@@ -50,19 +50,31 @@ def pytest_configure(config: pytest.Config) -> None:
     config.option.loadscopereorder = False
 
 
-class ByFileOrSpace(LoadScopeScheduling):
+def group(nodeid: str) -> str:
+    """Of a test: its file, or the type of the Space that it shares."""
+    file, _, test = nodeid.partition("::")
+    model_type = re.search(r"\[(.+)\]$", test)
+    return model_type[1] if Path(file).name in SHARING and model_type else file
+
+
+class ByGroup(LoadScopeScheduling):
     """One worker gets all tests of a file, or all that visit the same Space."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file, _, test = nodeid.partition("::")
-        model_type = re.search(r"\[(.+)\]$", test)
-        return model_type[1] if Path(file).name in SHARING and model_type else file
+        return group(nodeid)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """The Space that a group shares ends with it."""
+    if nextitem is None or group(item.nodeid) != group(nextitem.nodeid):
+        shared.end()
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
     """Of xdist: who runs what."""
-    return ByFileOrSpace(config, log)
+    return ByGroup(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

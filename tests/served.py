@@ -17,8 +17,12 @@ from spaces_gen.tables import load_model_types
 
 SpaceOf = Callable[..., RunningSpace]
 BATCH, LINE = "8", "40"  # the most requests in a call, and waiting
-# The tiny model is done before the next recording is read, so its calls begin later.
-SLOW_TO_PREPARE = {"audio-classification", "zero-shot-audio-classification"}
+# The tiny model is done before the next recording or page is read, so its calls begin later.
+SLOW_TO_PREPARE = {
+    "audio-classification",
+    "zero-shot-audio-classification",
+    "document-question-answering",
+}
 LATER = """
 
 import time
@@ -74,36 +78,42 @@ def started_once(make: Callable[[str], RunningSpace]) -> Iterator[Callable[[str]
         yield get
 
 
-@pytest.fixture(scope="session")
-def served(space_of: SpaceOf) -> Iterator[Callable[[str], RunningSpace]]:
-    """Starts the Space of a model type, in float32; it runs until another one is asked for."""
-    running: dict[str, RunningSpace] = {}
+class Shared:
+    """The one Space that all tests of a group visit."""
 
-    def end() -> None:
-        for space in running.values():
+    def __init__(self) -> None:
+        self.running: dict[str, RunningSpace] = {}
+
+    def end(self) -> None:
+        """Stop it, as the platform does."""
+        ended, self.running = self.running, {}
+        for space in ended.values():
             assert space.stop() == 0, space.log
 
-    with ExitStack() as stack:
 
-        def get(model_type: str) -> RunningSpace:
-            if model_type not in running:
-                end()
-                stack.close()
-                running.clear()
-                settings = {"DTYPE": "float32", "METRICS": "1", "MAX_SIZE": LINE}
-                if model_type in LARGE_EXAMPLES:
-                    settings["CACHE_EXAMPLES"] = "off"
-                if batches(model_type):
-                    settings["MAX_BATCH_SIZE"] = BATCH
-                space = space_of(model_type, settings)
-                if model_type in SLOW_TO_PREPARE:
-                    with (space.folder / "model.py").open("a", encoding="utf-8") as code:
-                        code.write(LATER)
-                running[model_type] = stack.enter_context(space)
-            return running[model_type]
+shared = Shared()
 
-        yield get
-        end()
+
+@pytest.fixture(scope="session")
+def served(space_of: SpaceOf) -> Callable[[str], RunningSpace]:
+    """Starts the Space of a model type, in float32; conftest.py ends it after its last visit."""
+
+    def get(model_type: str) -> RunningSpace:
+        if model_type not in shared.running:
+            shared.end()
+            settings = {"DTYPE": "float32", "METRICS": "1", "MAX_SIZE": LINE}
+            if model_type in LARGE_EXAMPLES:
+                settings["CACHE_EXAMPLES"] = "off"
+            if batches(model_type):
+                settings["MAX_BATCH_SIZE"] = BATCH
+            space = space_of(model_type, settings)
+            if model_type in SLOW_TO_PREPARE:
+                with (space.folder / "model.py").open("a", encoding="utf-8") as code:
+                    code.write(LATER)
+            shared.running[model_type] = space.__enter__()
+        return shared.running[model_type]
+
+    return get
 
 
 def batches(model_type: str) -> bool:
