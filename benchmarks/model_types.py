@@ -2,8 +2,8 @@
 
     python benchmarks/model_types.py [TYPE ...] [--inputs 16] [--starts 3]
 
-The models are the tiny ones of the tests, whose time is mostly overhead: what a batch gains here is
-an upper bound of what it gains with a real model on the same machine.
+The models are the tiny ones of the tests, whose time is mostly overhead; all inputs go through the
+model in one call, also texts of very different lengths, which a Space would not put together.
 """
 
 from __future__ import annotations
@@ -54,9 +54,11 @@ def table(rows: list[dict[str, Any]], inputs: int, starts: int) -> str:
         "# Every model type",
         "",
         f"{place('torch', 'transformers')} Tiny models, float32; {inputs} different inputs, "
-        "in three orders. Difference: the largest between an answer in a batch and the same alone; "
-        "spread: the median between the answers to different inputs. Gain: requests a second in "
-        "batches over one by one, an upper bound of what a real model gains on this machine. "
+        "in three orders, one thread of PyTorch. Difference: the largest between an answer in a "
+        "batch and the same alone; spread: the median between the answers to different inputs, inf "
+        "where words or labels differ. Gain: requests a second in one call for all, texts of 1 to 60 "
+        "words among them, over one by one; a Space packs texts of similar length, which gains "
+        "more. The models are so small that most of their time is overhead. "
         f"Start: from `python app.py` to the page, median of {starts}.",
         "",
         "| model type | difference | spread | largest batch | gain | start (s) |",
