@@ -54,11 +54,12 @@ def table(rows: list[dict[str, Any]], inputs: int, starts: int) -> str:
         "# Every model type",
         "",
         f"{place('torch', 'transformers')} Tiny models, float32; {inputs} different inputs, "
-        "in three orders, one thread of PyTorch. Difference: the largest between an answer in a "
-        "batch and the same alone; spread: the median between the answers to different inputs, inf "
-        "where words or labels differ. Gain: requests a second in one call for all, texts of 1 to 60 "
-        "words among them, over one by one; a Space packs texts of similar length, which gains "
-        "more. The models are so small that most of their time is overhead. "
+        "in three orders, one thread of PyTorch. Difference: the largest between an answer in "
+        "a batch and the same alone; spread: the median between the answers to different "
+        "inputs, inf where words or labels differ. Gain: requests a second in one call for "
+        "all, texts of 1 to 60 words among them, over one by one; a Space packs texts of "
+        "similar length, which gains more. The models are so small that most of their time is "
+        "overhead. "
         f"Start: from `python app.py` to the page, median of {starts}.",
         "",
         "| model type | difference | spread | largest batch | gain | start (s) |",
