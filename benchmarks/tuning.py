@@ -76,7 +76,7 @@ SPACES = {
         "automatic-speech-recognition",
         tiny("automatic-speech-recognition"),
         "max_batch_size",
-        halves(1, 64),
+        halves(1, 256),
     ),
 }
 WORKERS = (1, 2)
@@ -150,7 +150,7 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
         wanted = [known["values"], *(one.values for one in best)]
         rates: list[list[float]] = [[] for _ in wanted]
         for start in range(options.starts):
-            turned = [*range(start, len(wanted)), *range(start)]
+            turned = [(start + place) % len(wanted) for place in range(len(wanted))]
             again = under_load(folder, [wanted[i] for i in turned], options, known["target"])
             for i, point in zip(turned, again, strict=True):
                 rates[i].append(point.rate)

@@ -11,19 +11,21 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-from space_process import RunningSpace
+from space_process import QuickSpace, RunningSpace
 
 from spaces_gen.tables import load_model_types
 
 SpaceOf = Callable[..., RunningSpace]
 BATCH, LINE = "8", "40"  # the most requests in a call, and waiting
-# The tiny model is done before the next recording or page is read, so its calls begin later.
-SLOW_TO_PREPARE = {
-    "audio-classification",
-    "zero-shot-audio-classification",
-    "document-question-answering",
+# Where a tiny model is done before the next request is read: seconds that its calls take longer.
+SLOWER = {
+    "audio-classification": 1.0,
+    "zero-shot-audio-classification": 1.0,
+    "document-question-answering": 1.0,
+    "tabular-classification": 0.2,
+    "tabular-regression": 0.2,
 }
-LATER = """
+SLOW = """
 
 import time
 
@@ -31,7 +33,7 @@ own_predict = predict
 
 
 def predict(batch):
-    time.sleep(1)
+    time.sleep({seconds})
     return own_predict(batch)
 """
 LARGE_EXAMPLES = {"text-to-video"}  # for a CPU
@@ -59,7 +61,7 @@ def space_of(
         folder = tmp_path_factory.mktemp("visited") / "space"
         shutil.copytree(rendered(model_type=model_type, **answers), folder)
         settings = {"MODEL_ID": str(tiny_model(model_type)), **(variables or {})}
-        return RunningSpace(folder, **settings)
+        return QuickSpace(folder, **settings)
 
     return get
 
@@ -107,9 +109,9 @@ def served(space_of: SpaceOf) -> Callable[[str], RunningSpace]:
             if batches(model_type):
                 settings["MAX_BATCH_SIZE"] = BATCH
             space = space_of(model_type, settings)
-            if model_type in SLOW_TO_PREPARE:
+            if model_type in SLOWER:
                 with (space.folder / "model.py").open("a", encoding="utf-8") as code:
-                    code.write(LATER)
+                    code.write(SLOW.format(seconds=SLOWER[model_type]))
             shared.running[model_type] = space.__enter__()
         return shared.running[model_type]
 

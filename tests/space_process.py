@@ -13,8 +13,9 @@ import urllib.error
 import urllib.request
 from pathlib import Path
 from types import TracebackType
-from typing import NamedTuple
+from typing import IO, NamedTuple
 
+from forked import Forked, forked_page
 from prometheus_client.parser import text_string_to_metric_families
 
 QUICK_START = Path(__file__).parent / "quick_start"
@@ -69,7 +70,7 @@ class RunningSpace:
             "GRADIO_TEMP_DIR": str(folder.parent / f"{folder.name}-temp"),
             **variables,
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self.process: subprocess.Popen[bytes] | Forked | None = None
 
     @property
     def log(self) -> str:
@@ -78,14 +79,7 @@ class RunningSpace:
 
     def __enter__(self) -> RunningSpace:
         with self._log.open("wb") as log:
-            self.process = subprocess.Popen(
-                [sys.executable, "app.py"],
-                cwd=self.folder,
-                env=self._environment,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+            self.process = self._begin(log)
         deadline = time.monotonic() + START_SECONDS
         while not self._answers():
             if self.process.poll() is not None or time.monotonic() > deadline:
@@ -101,6 +95,17 @@ class RunningSpace:
         trace: TracebackType | None,
     ) -> None:
         self.stop()
+
+    def _begin(self, log: IO[bytes]) -> subprocess.Popen[bytes] | Forked:
+        """Start it, as a process group of its own."""
+        return subprocess.Popen(
+            [sys.executable, "app.py"],
+            cwd=self.folder,
+            env=self._environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
 
     def stop(self) -> int:
         """Ask the Space to stop, as the platform does; kill its process group if it does not."""
@@ -142,3 +147,10 @@ class RunningSpace:
             return error.code == 401  # it asks for a password
         except OSError:
             return False
+
+
+class QuickSpace(RunningSpace):
+    """A Space that is forked, for tests that are not about how a Space starts and ends."""
+
+    def _begin(self, log: IO[bytes]) -> Forked:
+        return forked_page(self.folder, self._environment, log)

@@ -23,7 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.io import wavfile
 from scripted import until
-from space_process import RunningSpace
+from space_process import QuickSpace, RunningSpace
 from tiny_audio import BEEP_SECONDS, RATE, beeps, some_words
 
 from spaces_gen.bench import Demand
@@ -57,7 +57,7 @@ def served(
                 (folder / "space").symlink_to(rendered(model_type=model_type))
                 most = str(load_model_types()[model_type].input.most)
                 values = {"CACHE_EXAMPLES": "off", "MAX_INPUT": most}
-                space = RunningSpace(folder / "space", MODEL_ID=str(tiny_model(model)), **values)
+                space = QuickSpace(folder / "space", MODEL_ID=str(tiny_model(model)), **values)
                 running[model] = stack.enter_context(space)
             return running[model]
 
@@ -347,7 +347,7 @@ def test_kept_examples_are_recordings(
 ) -> None:
     shutil.copytree(rendered(model_type="text-to-speech"), tmp_path / "space")
     rows = json.loads((tmp_path / "space/examples/examples.json").read_text())
-    with RunningSpace(tmp_path / "space", MODEL_ID=str(tiny_model("text-to-speech"))) as space:
+    with QuickSpace(tmp_path / "space", MODEL_ID=str(tiny_model("text-to-speech"))) as space:
         kept = tmp_path / "space"
         until(lambda: len([*kept.glob("examples_cache/*/*.json")]) == len(rows), "all are kept")
         answer = Client(space.url, verbose=False).predict(*rows[0], api_name="/predict")

@@ -27,7 +27,7 @@ from gradio_client import Client, handle_file
 from inside import inside, printed
 from PIL import Image
 from scripted import until
-from space_process import RunningSpace, python_path
+from space_process import QuickSpace, RunningSpace, python_path
 from tiny_models import isolated_torch
 from transformers.generation.continuous_batching.cb_logits_processors import (
     ContinuousBatchingLogitsProcessorList,
@@ -521,7 +521,7 @@ def served(
     folder = tmp_path_factory.mktemp("chat")
     shutil.copytree(rendered(model_type="image-text-to-text"), folder / "space")
     model = tiny_model("image-text-to-text")
-    with RunningSpace(folder / "space", MODEL_ID=str(model)) as running:
+    with QuickSpace(folder / "space", MODEL_ID=str(model)) as running:
         yield running, case("image-text-to-text", model, folder / "inputs")
 
 

@@ -20,7 +20,7 @@ from gradio_client import Client, handle_file
 from gradio_client.exceptions import AppError
 from PIL import Image
 from scripted import scripted, until
-from space_process import RunningSpace
+from space_process import QuickSpace, RunningSpace
 
 SORRY = "Something went wrong with this request. Please try again, or try another input."
 MEGABYTE = 2**20
@@ -53,7 +53,7 @@ def served(
                 space = rendered(model_type=model_type)
                 (folder / "space").symlink_to(space)
                 variables = {"MODEL_ID": str(model), "CACHE_EXAMPLES": "off"}
-                process = RunningSpace(folder / "space", **variables, **VARIABLES[model_type])
+                process = QuickSpace(folder / "space", **variables, **VARIABLES[model_type])
                 running[model_type] = stack.enter_context(process), one
             return running[model_type]
 

@@ -15,7 +15,7 @@ import pytest
 from case_parts import pictures
 from cases_generation import frames
 from PIL import Image
-from space_process import RunningSpace
+from space_process import QuickSpace, RunningSpace
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def served(
                 settings = {"MODEL_ID": str(tiny_model(key[1])), "DTYPE": "float32"}
                 if model_type != "text-to-video":
                     settings["MAX_INPUT"] = "50"
-                space = RunningSpace(folder, CACHE_EXAMPLES="off", **settings)
+                space = QuickSpace(folder, CACHE_EXAMPLES="off", **settings)
                 running[key] = stack.enter_context(space)
             return running[key]
 

@@ -66,17 +66,12 @@ def model_held(space: RunningSpace) -> Iterator[None]:
     assert space.process is not None
     number = space.process.pid
     children = Path(f"/proc/{number}/task/{number}/children").read_text(encoding="utf-8").split()
-    (model,) = [int(child) for child in children if b"serving.worker" in command_line(int(child))]
+    (model,) = map(int, children)
     os.kill(model, signal.SIGSTOP)
     try:
         yield
     finally:
         os.kill(model, signal.SIGCONT)
-
-
-def command_line(number: int) -> bytes:
-    """Of a process."""
-    return Path(f"/proc/{number}/cmdline").read_bytes()
 
 
 def asked_as_by_bench(running: RunningSpace, model_type: str) -> int:

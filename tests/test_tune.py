@@ -321,6 +321,15 @@ def test_less_throughput_or_a_target_that_was_met_is_worse(
     assert compared.worse(target=2.0) is worse
 
 
+@pytest.mark.parametrize(
+    ("after", "enough"),
+    [([120.0], False), ([120.0, 130.0], True), ([300.0, 105.0], False), ([80.0, 90.0], False)],
+)
+def test_two_rounds_are_enough_where_both_are_far_better(after: list[float], enough: bool) -> None:
+    """What is no better, or even worse, is measured once more."""
+    assert module.clearly_better([100.0] * len(after), after) is enough
+
+
 def test_what_is_worse_is_not_written(run: Run, tmp_path: Path) -> None:
     """The measurements are those of the run, but for the comparison."""
     slower = module.Compared(8, (100.0,), (50.0,), 5.0, 1.0, 1.0)

@@ -276,7 +276,7 @@ def test_when_time_is_up_what_was_measured_counts(monkeypatch: pytest.MonkeyPatc
 def test_a_dip_ends_nothing_and_a_slow_moment_is_measured_again() -> None:
     """8 is slower than 4 on some machines, and 16 is not."""
     dips = {1: 1.0, 2: 1.0, 4: 1.0, 8: 2.1, 16: 2.2, 32: 2.3}
-    service = Service(lambda size: dips.get(round(size), size / 14))
+    service = Service(lambda size: dips.get(round(size), size / 14) / 4)
     found = tuned(service, 60)
     assert found.choice.max_batch_size == 32
     assert service.asked.count((1, 8)) == 2
@@ -312,6 +312,16 @@ def test_disturbed_measurements_cost_little(width: float, outliers: float, fixed
         reached.append(highest_rate(Service(exact).known(1), target, batch, 1, QUICK) / best)
     assert sum(one >= 0.9 for one in reached) >= 28, sorted(reached)
     assert sum(reached) / len(reached) >= 1 - FLATNESS
+
+
+def test_only_short_batches_are_measured_again() -> None:
+    """A disturbance hardly counts in a long one, and each costs its time."""
+    service = Service(line(0.0, 0.1), slowed={1: 1.0})  # no batch is any better
+    sweep(lambda limit: service.measure(limit, 1), 1, largest=256, target=100.0)
+    assert service.asked == [(1, 1), (1, 2), (1, 2), (1, 4), (1, 4)]
+    service = Service(line(0.0, 2.0))
+    sweep(lambda limit: service.measure(limit, 1), 1, largest=256, target=100.0)
+    assert service.asked == [(1, 1), (1, 2), (1, 4)]
 
 
 # -- what computes it ------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from cases import Case
 from cases_vision import VARIANTS
 from gradio_client import Client
 from PIL import Image
-from space_process import RunningSpace
+from space_process import QuickSpace
 from tiny_parts import isolated_torch
 
 ROOT = Path(__file__).parent.parent
@@ -141,7 +141,7 @@ def test_other_architectures_are_answered_as_they_are_meant(
         tiny_vision.VARIANTS[variant](model)
     shutil.copytree(rendered(model_type=model_type), space)
     one: Case = kind(model, tmp_path)
-    with RunningSpace(space, MODEL_ID=str(model), CACHE_EXAMPLES="off") as running:
+    with QuickSpace(space, MODEL_ID=str(model), CACHE_EXAMPLES="off") as running:
         client = Client(running.url, verbose=False, download_files=str(tmp_path))
         for arguments in one.inputs(3):
             answer = client.predict(*arguments, api_name="/predict")
@@ -158,7 +158,7 @@ def test_narrow_pictures_are_refused_and_maps_of_large_ones_are_smaller(
     space = tmp_path / "space"
     shutil.copytree(rendered(model_type="depth-estimation"), space)
     model = tiny_model("depth-estimation")
-    with RunningSpace(space, MODEL_ID=str(model), CACHE_EXAMPLES="off") as running:
+    with QuickSpace(space, MODEL_ID=str(model), CACHE_EXAMPLES="off") as running:
 
         def ask(size: tuple[int, int]) -> httpx.Response:
             files = {"image": ("photo.jpg", Path(photo(size)).read_bytes())}

@@ -38,7 +38,8 @@ MOST_USERS, FEWEST_USERS = 32, 4
 ALL_ANSWERED_SECONDS = 20.0  # by a Space that answers one at a time: bounds the visitors
 RUN_SECONDS, LONGEST_RUN_SECONDS = 4.0, 60.0
 PATIENCE_SECONDS = 600.0  # of visitors
-ROUNDS = 3  # of the comparison with what was before
+ROUNDS, LEAST_ROUNDS = 3, 2  # of the comparison with what was before
+CLEAR_GAIN = 1.1  # in each round, that needs no more of them
 LEAST_SHARE = 0.97  # of the throughput of before: less is worse, whatever the noise
 ROOM = 4  # times its memory that must be free to keep a Space running beside the probes
 
@@ -305,6 +306,8 @@ class Tuning:
             for name, target in (("before", before), ("after", after)):
                 found = self._load(target, self._users, self._seconds, rate=None)
                 rates[name].append(found.throughput)
+            if clearly_better(rates["before"], rates["after"]):
+                break
         if not min(rates["before"]) > 0:
             raise UserError("nobody was answered in time; make --seconds larger")
         least = min(map(statistics.median, rates.values()))
@@ -346,6 +349,12 @@ class _Opened:
 
     def __exit__(self, *error: Any) -> Any:
         return self._running.__exit__(*error)
+
+
+def clearly_better(before: list[float], after: list[float]) -> bool:
+    """Whether the rounds so far leave no doubt."""
+    faster = [new > CLEAR_GAIN * old for old, new in zip(before, after, strict=True)]
+    return len(faster) >= LEAST_ROUNDS and all(faster)
 
 
 def page_seconds(running: Served) -> float:

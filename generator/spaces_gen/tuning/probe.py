@@ -25,6 +25,8 @@ from typing import Any
 
 GB = 1e9
 SLICES = 3  # of the time of a measurement; their median counts
+WARM_UP = 2  # calls of each worker before
+LONGEST = 2  # times the wanted time: slices of long batches need no median
 POOL = 256  # requests in the line from which batches are cut
 LONGEST_STREAM_SECONDS = 60.0
 PICTURE, OPAQUE = "a picture", "a file"  # what an answer holds as JSON; no model says so
@@ -117,14 +119,16 @@ class Probe:
         tier = self.runtime.tier._replace(**{name: limit})
         object.__setattr__(self.runtime, "tier", tier)
         passes = self._by_cost(limit, tier.call_cost) if self.by_cost else self._by_number(limit)
-        passes = passes * -(-2 * workers // len(passes))
-        self.run(iter(passes[: 2 * workers]), workers, float("inf"))  # it is slower at first
-        reset_peak()
         following = itertools.cycle(passes)
+        self._warm_up(following, workers, seconds)
+        reset_peak()
         rates: list[float] = []
         seen: list[tuple[int, int, float]] = []
+        end = time.perf_counter() + LONGEST * seconds
         for _ in range(SLICES):
             began = time.perf_counter()
+            if rates and began > end and not self.by_cost:  # whose calls differ in number
+                break
             done = self.run(following, workers, began + seconds / SLICES)
             rates.append(sum(items for items, _, _ in done) / (time.perf_counter() - began))
             seen += done
@@ -135,6 +139,14 @@ class Probe:
             "passes": [(cost, took) for _, cost, took in seen[:POOL]],
             "memory_gb": max(0.0, peak_memory() - self.fixed) / GB,
         }
+
+    def _warm_up(self, passes: Iterator[list[int]], workers: int, seconds: float) -> None:
+        """A call is slower at first: one or two for each worker, by how long they take."""
+        end = time.perf_counter() + seconds
+        for _ in range(WARM_UP):
+            self.run(itertools.islice(passes, workers), workers, float("inf"))
+            if time.perf_counter() > end:
+                break
 
     def run(
         self, passes: Iterator[list[int]], workers: int, end: float

@@ -11,6 +11,7 @@ from spaces_gen.capacity.service import Memory, ServiceTime
 from spaces_gen.tuning.process import Full, Point
 
 LEAST_GAIN = 0.03  # of a doubling; twice in a row below it, and that is enough
+LONG_SECONDS = 1.0  # of a batch, in which a disturbance hardly counts
 Measure = Callable[[int], Point]
 
 
@@ -77,7 +78,8 @@ def sweep(
                 raise Full
             reason = "memory"
             break
-        if point.rate(workers) < (1 + LEAST_GAIN) * best:  # or something else was in the way
+        small = point.rate(workers) < (1 + LEAST_GAIN) * best
+        if small and point.seconds < LONG_SECONDS:  # or something else was in the way
             with suppress(Full):
                 point = faster(point, measure(limit), workers)
         gain = point.rate(workers) / best - 1 if points else 1
