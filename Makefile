@@ -14,7 +14,7 @@ demo: .venv/demo ## serve a Space with a real model on this machine (MODEL=chat 
 	$(RUN)/spaces-gen demo $(MODEL) --port $(PORT)
 
 test: .venv/dev ## install what the tests need and run all of them
-	$(RUN)/python -m pytest -n 2 --dist loadfile
+	$(RUN)/python -m pytest -n 3 --dist loadfile # who waits for a Space leaves a core free
 
 lint: .venv/dev ## format, lint and types of the project itself
 	$(RUN)/ruff format --check .
