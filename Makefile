@@ -5,13 +5,16 @@ PORT ?= 7860
 RUN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-gpu tables
+.PHONY: help demo demo-scale test lint bench bench-gpu tables
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo: .venv/demo ## serve a Space with a real model on this machine (MODEL=chat for the other one)
 	$(RUN)/spaces-gen demo $(MODEL) --port $(PORT)
+
+demo-scale: .venv/dev ## the same on a local Ray, with two copies of the model and a local Redis
+	$(RUN)/spaces-gen demo $(MODEL) --port $(PORT) --copies 2
 
 test: .venv/dev ## install what the tests need and run all of them
 	$(RUN)/python -m pytest -n 2 --dist loadfile

@@ -1,0 +1,241 @@
+"""The Space on Ray Serve: what is rendered, and what visitors notice when parts of it end."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+from gradio_client import Client, handle_file
+from ray.serve.schema import ServeDeploySchema
+from ray_cluster import Cluster
+from ray_load import LISTENS, VISITORS, Load, recording, under_load
+from redis_server import Redis
+from scripted import until
+from space_checks import check
+from upgrading import edited, fresh, put, run_here, succeeded, take
+
+from spaces_gen.errors import UserError
+from spaces_gen.render import render
+from spaces_gen.tables import load_tiers
+
+MODEL_TYPES = ("automatic-speech-recognition", "text-generation", "document-question-answering")
+COME = {"serve_app.py", "serve_config.yaml", "Dockerfile", "kuberay.yaml"} | {
+    f"serving/{name}.py" for name in ("page", "replica", "replicas", "sticky")
+}
+CHANGE = {"README.md", "requirements.txt", ".copier-answers.yml"}
+
+# -- what is rendered ------------------------------------------------------------------------------
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """By their paths."""
+    paths = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in paths}
+
+
+@pytest.mark.parametrize("model_type", MODEL_TYPES)
+@pytest.mark.parametrize("hardware", ["l4x4", "cpu-upgrade"])
+def test_page_and_model_are_those_of_one_machine(
+    model_type: str, hardware: str, rendered: Callable[..., Path]
+) -> None:
+    one = files(rendered(model_type=model_type, hardware=hardware))
+    folder = rendered(model_type=model_type, hardware=hardware, scale="ray-serve")
+    several = files(folder)
+    assert several.keys() - one.keys() == COME
+    assert {path for path in one if one[path] != several.get(path)} == CHANGE
+    image = several["Dockerfile"].decode()
+    assert ("packages.txt" in image) == ("packages.txt" in one)
+    assert check(folder) == []
+
+
+@pytest.mark.parametrize("hardware", ["l4x1", "a10g-largex4", "a100x8", "cpu-upgrade"])
+def test_ray_takes_the_configurations(hardware: str, rendered: Callable[..., Path]) -> None:
+    """That of a machine has a copy per card; that of a cluster as many for each of its machines."""
+    space = rendered(hardware=hardware, scale="ray-serve")
+    own = yaml.safe_load((space / "serve_config.yaml").read_text())
+    kube = yaml.safe_load((space / "kuberay.yaml").read_text())
+    group = kube["spec"]["rayClusterConfig"]["workerGroupSpecs"][0]
+    cards = load_tiers()[hardware].gpus
+    for config, machines in (
+        (own, 1),
+        (yaml.safe_load(kube["spec"]["serveConfigV2"]), group["maxReplicas"]),
+    ):
+        checked = ServeDeploySchema.model_validate(config)
+        model, page = checked.applications
+        (deployment,) = model.deployments
+        copies = machines * (cards or 1)
+        assert deployment.autoscaling_config["max_replicas"] == page.args["copies"] == copies
+        assert deployment.ray_actor_options.num_gpus == (1 if cards else 0)
+    limits = group["template"]["spec"]["containers"][0]["resources"]["limits"]
+    assert limits.get("nvidia.com/gpu") == (str(cards) if cards else None)
+
+
+def test_zero_gpu_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="ZeroGPU"):
+        render({"hardware": "zero-a10g", "scale": "ray-serve"}, tmp_path / "space")
+    assert not (tmp_path / "space").exists()
+
+
+def test_there_and_back_the_owners_edits_stay(
+    rendered: Callable[..., Path], tmp_path: Path
+) -> None:
+    """`spaces-gen upgrade` changes the scale as it changes the hardware."""
+    before = edited(fresh(), "app.py", "num_top_classes=5", "num_top_classes=3")
+    before = edited(before, "model.py", "import", "# mine\nimport")
+    space = put(before, tmp_path / "space")
+    succeeded(run_here("upgrade", space, "--data", "scale=ray-serve"))
+    after = take(space)
+    assert after.keys() - before.keys() == COME
+    assert {path for path in before if before[path] != after[path]} == CHANGE
+    after = edited(after, "serve_config.yaml", "max_replicas: &copies 1", "max_replicas: &copies 6")
+    put(after, space)
+    succeeded(run_here("upgrade", space, "--hardware", "l4x4"))
+    moved = take(space)
+    assert b"max_replicas: &copies 6" in moved["serve_config.yaml"]
+    assert b"num_gpus: 1" in moved["serve_config.yaml"]
+    put(edited(moved, "serve_config.yaml", "&copies 6", "&copies 4"), space)
+    succeeded(run_here("upgrade", space, "--hardware", "cpu-basic", "--data", "scale=one-machine"))
+    assert take(space) == before
+
+
+# -- what visitors notice --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def redis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    server = Redis(tmp_path_factory.mktemp("redis"))
+    yield server
+    server.process.kill()
+    server.process.wait()
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    rendered: Callable[..., Path], redis: Redis, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """Two copies of a model that sleeps."""
+    folder = tmp_path_factory.mktemp("ray")
+    space = folder / "space"
+    shutil.copytree(rendered(model_type=MODEL_TYPES[0], scale="ray-serve"), space)
+    (space / "model.py").write_text(LISTENS, encoding="utf-8")
+    hidden = folder / "hidden"
+    hidden.mkdir()
+    (hidden / "torch.py").write_text("raise ImportError('hidden')", encoding="utf-8")
+    settings = {"MAX_BATCH_SIZE": "4", "CACHE_EXAMPLES": "off", "CACHE_URL": redis.url}
+    with Cluster(space, (2, 2), PYTHONPATH=str(hidden), **settings) as cluster:
+        yield cluster
+
+
+@contextmanager
+def load(cluster: Cluster) -> Iterator[Load]:
+    """Meanwhile visitors ask; nothing may fail."""
+    visitors = under_load(cluster.url)
+    visitors.start()
+    try:
+        until(lambda: visitors.outcomes.total() > VISITORS, "they are answered")
+        yield visitors
+    finally:
+        visitors.end()
+    assert {outcome for outcome in visitors.outcomes if not outcome.startswith("model ")} == set()
+
+
+def test_files_reach_the_copies_and_bad_ones_are_told(cluster: Cluster, tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(recording(123))
+    client = Client(cluster.url, verbose=False)
+    answers = [client.submit(handle_file(str(path)), api_name="/predict") for _ in range(3)]
+    assert [one.result(timeout=60) for one in answers] == ["123 by model 1"] * 3
+    refused = httpx.post(f"{cluster.url}/api/predict", json={}, timeout=60)
+    assert refused.status_code == 422
+    assert httpx.get(f"{cluster.url}/metrics", timeout=60).status_code == 200
+
+
+def test_a_copy_that_is_killed_under_load_is_not_noticed(cluster: Cluster) -> None:
+    with load(cluster) as visitors:
+        first = cluster.processes("model")[0]
+        first.kill()
+        until(lambda: first.pid not in {one.pid for one in cluster.processes("model")}, "it ends")
+        until(lambda: cluster.running() == 2, "there is another one")
+        done = visitors.outcomes.total()
+        until(lambda: visitors.outcomes.total() > done + VISITORS, "they are answered on")
+
+
+def test_another_model_takes_over_under_load(cluster: Cluster, tmp_path: Path) -> None:
+    """No request fails, and nobody is given what the one before had answered."""
+    kept = tmp_path / "kept.wav"
+    kept.write_bytes(recording(77))
+    client = Client(cluster.url, verbose=False)
+    assert client.predict(handle_file(str(kept)), api_name="/predict") == "77 by model 1"
+    code = (cluster.folder / "model.py").read_text(encoding="utf-8")
+    with load(cluster) as visitors:
+        changed = code.replace("VERSION = 1", "VERSION = 2")
+        (cluster.folder / "model.py").write_text(changed, encoding="utf-8")
+        cluster.model["runtime_env"]["env_vars"]["VERSION"] = "2"
+        cluster.deploy()
+        before = visitors.outcomes["model 2"]
+        until(lambda: visitors.outcomes["model 2"] > before + VISITORS, "it answers")
+    assert visitors.outcomes["model 1"]
+    assert client.predict(handle_file(str(kept)), api_name="/predict") == "77 by model 2"
+
+
+def test_copies_come_with_the_load_and_go_after_it(cluster: Cluster) -> None:
+    scaling = {"min_replicas": 1, "target_ongoing_requests": 2, "look_back_period_s": 2}
+    cluster.scaling |= {**scaling, "max_replicas": 3, "upscale_delay_s": 1, "downscale_delay_s": 3}
+    cluster.deploy()
+    until(lambda: cluster.running() == 1, "one is enough")
+    with load(cluster):
+        until(lambda: cluster.running() == 3, "there are more")
+    until(lambda: cluster.running() == 1, "one is enough again")
+
+
+def test_of_several_pages_each_keeps_its_visitors(cluster: Cluster, tmp_path: Path) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(recording(321))
+    (page,) = cluster.page["deployments"]
+    page["num_replicas"] = 2
+    cluster.deploy()
+
+    def place(visitor: int) -> str:
+        known = {"cookie": f"space_affinity=visitor-{visitor}"}
+        return httpx.get(f"{cluster.url}/gradio_api/app_id", headers=known, timeout=60).text
+
+    until(lambda: len(cluster.processes("page")) == 2, "there are two")
+    until(lambda: len({place(visitor) for visitor in range(16)}) == 2, "both are asked")
+    places = [place(visitor) for visitor in range(16)]
+    assert [place(visitor) for visitor in range(16)] == places
+    for visitor in range(8):
+        headers = {"cookie": f"other=1; space_affinity=visitor-{visitor}"}
+        client = Client(cluster.url, verbose=False, headers=headers)
+        assert client.predict(handle_file(str(path)), api_name="/predict").startswith("321 by")
+    assert "space_affinity=" in httpx.get(cluster.url, timeout=60).headers["set-cookie"]
+    page["num_replicas"] = 1
+    cluster.deploy()
+
+
+def test_without_redis_nothing_fails(cluster: Cluster, redis: Redis) -> None:
+    with load(cluster) as visitors:
+        redis.signal(signal.SIGKILL)
+        done = visitors.outcomes.total()
+        until(lambda: visitors.outcomes.total() > done + 3 * VISITORS, "they are answered on")
+
+
+def test_a_page_that_is_killed_comes_back(cluster: Cluster) -> None:
+    (page,) = cluster.processes("page")
+    page.kill()
+
+    def answered() -> bool:
+        sent = {"audio": ("a.wav", recording(9))}
+        try:
+            answer = httpx.post(f"{cluster.url}/api/predict", files=sent, timeout=10)
+        except httpx.HTTPError:
+            return False
+        return answer.status_code == 200 and answer.json()["result"].startswith("9 by")
+
+    until(lambda: page.pid not in {one.pid for one in cluster.processes("page")}, "it ends")
+    until(answered, "there is another one")
