@@ -12,6 +12,7 @@ import httpx
 import pytest
 import yaml
 from gradio_client import Client, handle_file
+from gradio_client.client import Job
 from ray.serve.schema import ServeDeploySchema
 from ray_cluster import Cluster
 from ray_load import LISTENS, VISITORS, Load, recording, under_load
@@ -146,14 +147,21 @@ def load(cluster: Cluster) -> Iterator[Load]:
 
 
 def test_files_reach_the_copies_and_bad_ones_are_told(cluster: Cluster, tmp_path: Path) -> None:
-    path = tmp_path / "a.wav"
-    path.write_bytes(recording(123))
     client = Client(cluster.url, verbose=False)
-    answers = [client.submit(handle_file(str(path)), api_name="/predict") for _ in range(3)]
-    assert [one.result(timeout=60) for one in answers] == ["123 by model 1"] * 3
+
+    def ask(frames: int) -> Job:
+        path = tmp_path / f"{frames}.wav"
+        path.write_bytes(recording(frames))
+        return client.submit(handle_file(str(path)), api_name="/predict")
+
+    answers = [ask(frames) for frames in (123, 456, 789)]
+    said = [one.result(timeout=60) for one in answers]
+    assert said == [f"{frames} by model 1" for frames in (123, 456, 789)]
     refused = httpx.post(f"{cluster.url}/api/predict", json={}, timeout=60)
     assert refused.status_code == 422
-    assert httpx.get(f"{cluster.url}/metrics", timeout=60).status_code == 200
+    counted = httpx.get(f"{cluster.url}/metrics", timeout=60).text
+    assert "space_batch_size_sum 3.0" in counted
+    assert "space_queue_wait_seconds_count 3.0" in counted
 
 
 def test_a_copy_that_is_killed_under_load_is_not_noticed(cluster: Cluster) -> None:

@@ -42,6 +42,7 @@ def on_ray(space: Path, copies: int, port: int) -> tuple[list[str], dict[str, st
         "PYTHONPATH": os.pathsep.join([str(space), *filter(None, [os.getenv("PYTHONPATH")])]),
         "RAY_USAGE_STATS_ENABLED": "0",
         "CPU_CORES": str(each),
+        "TIER": "cpu-basic",  # for whose values there may be too few CPUs
     }
     return command, variables
 

@@ -264,7 +264,7 @@ class Processes:
     def _begins(self, process: Process, request: Request, when: float) -> None:
         if not request.started:
             request.started = True
-            self._metrics.queue_wait.observe(max(0, when - request.arrived))
+            self._metrics.waited(max(0, when - request.arrived))
             if request.stream:
                 streams = sum(
                     one.stream and one.started for one in process.requests.values()

@@ -34,11 +34,38 @@ class Answer(NamedTuple):
 
     Attributes:
         code: of the model that answered, see `About`.
+        counts: methods of `Metrics` and their arguments, for the page to call.
     """
 
     value: Any
     error: VisitorError | None
     code: str
+    counts: list[tuple[str, tuple[float, ...]]]
+
+
+class Counts(Metrics):
+    """What the model's processes count, until the page is told with the next answer."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: list[tuple[str, tuple[float, ...]]] = []
+
+    def waited(self, seconds: float) -> None:
+        """As `Metrics` does."""
+        self._counts.append(("waited", (seconds,)))
+
+    def computed(self, items: int, seconds: float) -> None:
+        """As `Metrics` does."""
+        self._counts.append(("computed", (items, seconds)))
+
+    def streaming(self, streams: int) -> None:
+        """As `Metrics` does."""
+        self._counts.append(("streaming", (streams,)))
+
+    def taken(self) -> list[tuple[str, tuple[float, ...]]]:
+        """All since the last time."""
+        taken, self._counts = self._counts, []
+        return taken
 
 
 class Replica:
@@ -46,7 +73,8 @@ class Replica:
 
     def __init__(self) -> None:
         write_log()
-        self._model = Processes(Metrics())
+        self._counts = Counts()
+        self._model = Processes(self._counts)
 
     async def about(self) -> About:
         """What model.py is."""
@@ -85,7 +113,7 @@ class Replica:
             yield self._answer(None, error)
 
     def _answer(self, value: Any, error: VisitorError | None = None) -> Answer:
-        return Answer(value, error, self._model.about.code)
+        return Answer(value, error, self._model.about.code, self._counts.taken())
 
     def __del__(self) -> None:
         """Ray calls it when no request is left."""

@@ -89,7 +89,10 @@ class Replicas:
         raise Unavailable
 
     def _value(self, answer: Answer) -> Any:
-        self.about = self.about._replace(code=answer.code)
+        for name, values in answer.counts:
+            getattr(self._metrics, name)(*values)
+        if answer.code != self.about.code:
+            self.about = self.about._replace(code=answer.code)
         if answer.error is not None:
             raise answer.error
         return answer.value
