@@ -11,14 +11,17 @@ from pathlib import Path
 import httpx
 import pytest
 import yaml
+from browser import visit
 from gradio_client import Client, handle_file
 from gradio_client.client import Job
+from playwright.sync_api import Browser, expect
 from ray.serve.schema import ServeDeploySchema
 from ray_cluster import Cluster
 from ray_load import LISTENS, VISITORS, Load, recording, under_load
 from redis_server import Redis
 from scripted import until
 from space_checks import check
+from test_browser import send
 from upgrading import edited, fresh, put, run_here, succeeded, take
 
 from spaces_gen.errors import UserError
@@ -247,3 +250,78 @@ def test_a_page_that_is_killed_comes_back(cluster: Cluster) -> None:
 
     until(lambda: page.pid not in {one.pid for one in cluster.processes("page")}, "it ends")
     until(answered, "there is another one")
+
+
+# -- a chat ----------------------------------------------------------------------------------------
+
+SPEAKS = """
+import asyncio
+import os
+
+
+def load():
+    pass
+
+
+async def stream(conversation, *options):
+    answer = ""
+    for word in conversation[-1]["content"].split():
+        await asyncio.sleep(0.2)
+        answer += f"{word}! "
+        yield answer
+"""
+
+
+@pytest.fixture(scope="module")
+def chat(
+    rendered: Callable[..., Path], cluster: Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Cluster]:
+    """The same Ray with another Space; nothing else asks there any more."""
+    cluster.stop()
+    folder = tmp_path_factory.mktemp("chat")
+    space = folder / "space"
+    shutil.copytree(rendered(model_type="text-generation", scale="ray-serve"), space)
+    (space / "model.py").write_text(SPEAKS, encoding="utf-8")
+    hidden = cluster.folder.parent / "hidden"
+    with Cluster(space, (2, 2), PYTHONPATH=str(hidden), CACHE_EXAMPLES="off") as chat:
+        yield chat
+
+
+def test_a_chat_comes_bit_by_bit(chat: Cluster) -> None:
+    job = Client(chat.url, verbose=False).submit("one two three", api_name="/predict")
+    assert job.result(timeout=60).strip() == "one! two! three!"
+    assert {"one! ", "one! two! "} <= set(job.outputs())
+    accept = {"accept": "text/event-stream"}
+    asked = {"message": "four five six"}
+    with httpx.stream(
+        "POST", f"{chat.url}/api/predict", json=asked, headers=accept, timeout=60
+    ) as answer:
+        parts = [line for line in answer.iter_lines() if line]
+    assert len(parts) >= 3
+    assert "four! five! six!" in parts[-1]
+
+
+@pytest.mark.browser
+def test_a_chat_on_the_page_comes_bit_by_bit_and_is_stopped(
+    browser: Browser, chat: Cluster
+) -> None:
+    with visit(browser, chat) as page:
+        send(page, "one two three")
+        expect(page.get_by_text("one! two! three!")).to_be_visible()
+        send(page, " ".join(map(str, range(200))))
+        expect(page.get_by_text("0! 1! 2!")).to_be_visible()
+        page.locator(".stop-button").click()
+        expect(page.locator(".stop-button")).not_to_be_visible()
+
+
+def test_an_answer_that_had_begun_is_told_when_its_copy_ends(chat: Cluster) -> None:
+    """What has been shown cannot be taken back, so it is not asked again."""
+    jobs = [
+        Client(chat.url, verbose=False).submit(" ".join("ab" * 20), api_name="/predict")
+        for _ in range(2)
+    ]
+    until(lambda: all(len(job.outputs()) > 1 for job in jobs), "both have begun")
+    chat.processes("model")[0].kill()
+    told = [str(job.exception(timeout=60) or "") for job in jobs]
+    assert any("is being restarted" in one for one in told), told
+    until(lambda: chat.running() == 2, "there is another copy")
