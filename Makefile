@@ -17,7 +17,7 @@ demo-scale: .venv/dev ## the same on a local Ray, with two copies of the model a
 	$(RUN)/spaces-gen demo $(MODEL) --port $(PORT) --copies 2
 
 test: .venv/dev ## install what the tests need and run all of them
-	$(RUN)/python -m pytest -n 2 --dist loadfile
+	$(RUN)/python -m pytest -n 3 --dist loadfile # who waits for a Space leaves a core free
 
 lint: .venv/dev ## format, lint and types of the project itself
 	$(RUN)/ruff format --check .

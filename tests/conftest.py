@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -48,6 +49,8 @@ SHARING = {
 def pytest_configure(config: pytest.Config) -> None:
     """Of xdist: it would give out the files with most tests first."""
     config.option.loadscopereorder = False
+    # a shell lets what it starts with "&" ignore Ctrl-C, and so would all that the tests start
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def group(nodeid: str) -> str:

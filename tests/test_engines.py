@@ -267,7 +267,9 @@ def test_tune_tries_an_engine_in_earnest(
     assert "100.0% same top label" in engine.said
     assert engine.gain is not None
     assert engine.gain > 0
-    assert (found.way.engine == "openvino") is (engine.gain >= 1 + measure.LEAST_GAIN)
+    best = max((one for one in found.tried if one.good), key=lambda one: one.gain or 0)
+    worth_it = best is engine and engine.gain >= 1 + measure.LEAST_GAIN
+    assert (found.way.name == "openvino float32") is worth_it
     assert found.about["versions"].keys() >= {"torch", "openvino"}
     if not found.about["bfloat16"]:
         for name in ("pytorch bfloat16", "openvino bfloat16"):

@@ -25,8 +25,7 @@ from typing import Any
 
 GB = 1e9
 SLICES = 3  # of the time of a measurement; their median counts
-WARM_UP = 2  # calls of each worker before
-LONGEST = 2  # times the wanted time: slices of long batches need no median
+LONGEST = 2  # times the wanted time: long batches need no median
 POOL = 256  # requests in the line from which batches are cut
 LONGEST_STREAM_SECONDS = 60.0
 PICTURE, OPAQUE = "a picture", "a file"  # what an answer holds as JSON; no model says so
@@ -120,18 +119,18 @@ class Probe:
         object.__setattr__(self.runtime, "tier", tier)
         passes = self._by_cost(limit, tier.call_cost) if self.by_cost else self._by_number(limit)
         following = itertools.cycle(passes)
-        self._warm_up(following, workers, seconds)
+        enough = float("inf") if self.by_cost else LONGEST * seconds  # by cost calls differ
         reset_peak()
-        rates: list[float] = []
-        seen: list[tuple[int, int, float]] = []
-        end = time.perf_counter() + LONGEST * seconds
-        for _ in range(SLICES):
-            began = time.perf_counter()
-            if rates and began > end and not self.by_cost:  # whose calls differ in number
-                break
-            done = self.run(following, workers, began + seconds / SLICES)
-            rates.append(sum(items for items, _, _ in done) / (time.perf_counter() - began))
-            seen += done
+        rate, seen, took = self._slice(following, workers, 0.0)
+        rates = [rate]
+        if took < enough:  # else the first call, slower at first, hardly counts
+            if took < seconds:
+                self._slice(following, workers, 0.0)
+            reset_peak()
+            rates, seen, took = [], [], 0.0
+        while len(rates) < SLICES and took < enough:
+            rate, done, lasted = self._slice(following, workers, seconds / SLICES)
+            rates, seen, took = [*rates, rate], seen + done, took + lasted
         items = sum(map(len, passes)) / len(passes)
         return {
             "items": items,
@@ -140,13 +139,14 @@ class Probe:
             "memory_gb": max(0.0, peak_memory() - self.fixed) / GB,
         }
 
-    def _warm_up(self, passes: Iterator[list[int]], workers: int, seconds: float) -> None:
-        """A call is slower at first: one or two for each worker, by how long they take."""
-        end = time.perf_counter() + seconds
-        for _ in range(WARM_UP):
-            self.run(itertools.islice(passes, workers), workers, float("inf"))
-            if time.perf_counter() > end:
-                break
+    def _slice(
+        self, passes: Iterator[list[int]], workers: int, seconds: float
+    ) -> tuple[float, list[tuple[int, int, float]], float]:
+        """Requests a second, the calls, and how long all took: at least one of each worker."""
+        began = time.perf_counter()
+        done = self.run(passes, workers, began + seconds)
+        took = time.perf_counter() - began
+        return sum(items for items, _, _ in done) / took, done, took
 
     def run(
         self, passes: Iterator[list[int]], workers: int, end: float
