@@ -135,6 +135,8 @@ class Cluster:
     def stop(self) -> None:
         """End it, and whatever it leaves."""
         assert self._process.stdin is not None
+        if self._process.poll() is not None:
+            return
         started = psutil.Process(self._process.pid).children(recursive=True)
         self._process.stdin.close()
         try:

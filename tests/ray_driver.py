@@ -36,9 +36,9 @@ def main() -> None:
         status = serve.status()
         states = {
             f"{name}/{key}": {
-                "status": str(one.status.value),
+                "status": str(getattr(one.status, "value", one.status)),
                 "message": one.message,
-                "replicas": {str(state.value): n for state, n in one.replica_states.items()},
+                "replicas": {str(state): n for state, n in one.replica_states.items()},
             }
             for name, application in status.applications.items()
             for key, one in application.deployments.items()

@@ -75,7 +75,7 @@ def test_ray_takes_the_configurations(hardware: str, rendered: Callable[..., Pat
         (deployment,) = model.deployments
         copies = machines * (cards or 1)
         assert deployment.autoscaling_config["max_replicas"] == page.args["copies"] == copies
-        assert deployment.ray_actor_options.num_gpus == (1 if cards else 0)
+        assert (deployment.ray_actor_options.num_gpus or 0) == (1 if cards else 0)
     limits = group["template"]["spec"]["containers"][0]["resources"]["limits"]
     assert limits.get("nvidia.com/gpu") == (str(cards) if cards else None)
 
@@ -97,13 +97,13 @@ def test_there_and_back_the_owners_edits_stay(
     after = take(space)
     assert after.keys() - before.keys() == COME
     assert {path for path in before if before[path] != after[path]} == CHANGE
-    after = edited(after, "serve_config.yaml", "max_replicas: &copies 1", "max_replicas: &copies 6")
+    after = edited(after, "serve_config.yaml", "downscale_delay_s: 300", "downscale_delay_s: 60")
     put(after, space)
     succeeded(run_here("upgrade", space, "--hardware", "l4x4"))
     moved = take(space)
-    assert b"max_replicas: &copies 6" in moved["serve_config.yaml"]
+    assert b"downscale_delay_s: 60" in moved["serve_config.yaml"]
     assert b"num_gpus: 1" in moved["serve_config.yaml"]
-    put(edited(moved, "serve_config.yaml", "&copies 6", "&copies 4"), space)
+    put(edited(moved, "serve_config.yaml", "delay_s: 60", "delay_s: 300"), space)
     succeeded(run_here("upgrade", space, "--hardware", "cpu-basic", "--data", "scale=one-machine"))
     assert take(space) == before
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 import runpy
 import threading
 from concurrent.futures import Future
@@ -16,6 +18,8 @@ from serving import place
 from serving.machine import write_log
 from serving.replicas import Replicas
 from serving.sticky import with_cookie
+
+log = logging.getLogger("space")
 
 APP = Path(__file__).parent.parent / "app.py"
 # of Gradio's `launch`, what `mount_gradio_app` takes from the page itself
@@ -67,6 +71,10 @@ class Page:
 def mounted(demo: gr.Blocks, settings: dict[str, Any]) -> FastAPI:
     """The page as a web application of its own, with settings as for `launch`."""
     for name in OF_THE_PAGE:
-        setattr(demo, name, settings.pop(name))
+        setattr(demo, name, settings[name])
     demo._queue.max_thread_count = demo.max_threads
-    return gr.mount_gradio_app(FastAPI(), demo, path="/", **settings)
+    taken = inspect.signature(gr.mount_gradio_app).parameters
+    for name in settings.keys() - {*taken, *OF_THE_PAGE}:
+        log.info("%s= of server.launch() means nothing on Ray Serve", name)
+    known = {name: value for name, value in settings.items() if name in taken}
+    return gr.mount_gradio_app(FastAPI(), demo, path="/", **known)

@@ -11,6 +11,7 @@ import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +23,8 @@ from serving.processes import Processes
 from serving.values import any_of, replaced
 
 
-class Upload(NamedTuple):
+@dataclass(frozen=True)
+class Upload:
     """A file of a visitor's, which another machine has not."""
 
     name: str
