@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
@@ -152,3 +153,14 @@ class Cluster:
                 one.kill()
             except psutil.NoSuchProcess:
                 continue
+
+
+def ray_processes() -> dict[int, str]:
+    """The command lines of all processes of Ray on this machine, by their numbers."""
+    found = {}
+    for one in psutil.process_iter():
+        with suppress(psutil.Error):
+            line = " ".join(one.cmdline())
+            if line.startswith("ray::") or "/ray/core/" in line:
+                found[one.pid] = line
+    return found

@@ -12,6 +12,7 @@ from collections import Counter
 import httpx
 
 VISITORS = 12
+FRAMES = itertools.count(1000)  # of a recording: no two are the same
 LISTENS = '''"""Says how long a recording is, and which model heard it."""
 
 import time
@@ -58,7 +59,6 @@ class Load(threading.Thread):
         super().__init__()
         self.url, self.ended = url, threading.Event()
         self.outcomes: Counter[str] = Counter()
-        self._frames = itertools.count(1000)
 
     def run(self) -> None:
         """Ask until told to end."""
@@ -70,7 +70,7 @@ class Load(threading.Thread):
 
     async def _visitor(self, client: httpx.AsyncClient) -> None:
         while not self.ended.is_set():
-            frames = next(self._frames)
+            frames = next(FRAMES)
             sent = {"audio": ("a.wav", recording(frames))}
             try:
                 answer = await client.post("/api/predict", files=sent)

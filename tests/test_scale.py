@@ -16,12 +16,14 @@ from gradio_client import Client, handle_file
 from gradio_client.client import Job
 from playwright.sync_api import Browser, expect
 from ray.serve.schema import ServeDeploySchema
-from ray_cluster import Cluster
+from ray_cluster import Cluster, ray_processes
 from ray_load import LISTENS, VISITORS, Load, recording, under_load
 from redis_server import Redis
 from scripted import until
 from space_checks import check
+from space_process import free_port
 from test_browser import send
+from test_demo import demo
 from upgrading import edited, fresh, put, run_here, succeeded, take
 
 from spaces_gen.errors import UserError
@@ -106,6 +108,21 @@ def test_there_and_back_the_owners_edits_stay(
     put(edited(moved, "serve_config.yaml", "delay_s: 60", "delay_s: 300"), space)
     succeeded(run_here("upgrade", space, "--hardware", "cpu-basic", "--data", "scale=one-machine"))
     assert take(space) == before
+
+
+@pytest.mark.timeout(400)
+def test_make_demo_scale_serves_two_copies_and_leaves_nothing(tmp_path: Path) -> None:
+    """On a local Ray, whose processes are all its own."""
+    port = free_port()
+    before = ray_processes()
+    command = ["make", "demo-scale", f"PORT={port}"]
+    with demo(command, port, tmp_path / "log") as url:
+        client = Client(url, verbose=False)
+        alike = client.predict("A man is eating.", "Somebody has lunch.", api_name="/predict")
+        assert alike > 0.4
+        titles = [title for title in ray_processes().values() if "model:model" in title]
+        assert len(titles) >= 2
+    assert not ray_processes().keys() - before.keys()
 
 
 # -- what visitors notice --------------------------------------------------------------------------
