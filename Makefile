@@ -5,13 +5,16 @@ PORT ?= 7860
 RUN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench bench-gpu tables
+.PHONY: help demo demo-scale test lint bench bench-gpu tables
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
 
 demo: .venv/demo ## serve a Space with a real model on this machine (MODEL=chat for the other one)
 	$(RUN)/spaces-gen demo $(MODEL) --port $(PORT)
+
+demo-scale: .venv/dev ## the same on a local Ray, with two copies of the model and a local Redis
+	$(RUN)/spaces-gen demo $(MODEL) --port $(PORT) --copies 2
 
 test: .venv/dev ## install what the tests need and run all of them
 	$(RUN)/python -m pytest -n 3 --dist loadfile # who waits for a Space leaves a core free
@@ -24,7 +27,7 @@ lint: .venv/dev ## format, lint and types of the project itself
 bench: .venv/bench ## measure the rendered Space beside what else there is; results go to benchmarks/results
 	for workload in embedding digits chat speech; do $(RUN)/python benchmarks/compare.py $$workload; done
 	$(RUN)/python benchmarks/compare.py embedding --tuned --output embedding_tuned
-	for name in starting publishing simulator perftest tuning model_types; do $(RUN)/python benchmarks/$$name.py; done
+	for name in starting publishing simulator perftest tuning model_types scaling; do $(RUN)/python benchmarks/$$name.py; done
 
 bench-gpu: .venv/bench ## the same on a CUDA GPU: what is tuned beside Gradio's defaults, and beside a grid
 	for workload in embedding digits; do $(RUN)/python benchmarks/compare.py $$workload --tuned \

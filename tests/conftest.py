@@ -32,7 +32,7 @@ os.environ["COPIER_CACHE_DIR"] = str(ROOT / ".cache" / "copier")
 
 # The files that take longest. They come first, so that no worker ends with one of them alone.
 LONGEST = (
-    *("serving", "audio", "render", "chat", "generation", "browser_generation", "readme"),
+    *("scale", "serving", "audio", "render", "chat", "generation", "browser_generation", "readme"),
     *("bench", "direct_route", "merge", "browser_vision", "publish_faults", "browser"),
     *("batch_equals_single", "processes", "browser_audio", "browser_documents", "demo", "adopt"),
     *("tune", "engines", "publish", "upgrade_versions", "requirements", "tabular"),

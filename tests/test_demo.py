@@ -45,7 +45,6 @@ def demo(command: list[str], port: int, log: Path, **variables: str) -> Iterator
         os.killpg(process.pid, signal.SIGTERM)
         process.wait(timeout=60)
     assert not answers(url)
-    assert "stopped; " in log.read_text()
 
 
 def answers(url: str) -> bool:
@@ -65,6 +64,7 @@ def test_make_demo_serves_minilm_and_says_where(tmp_path: Path) -> None:
         alike = client.predict("A man is eating.", "Somebody has lunch.", api_name="/predict")
         unlike = client.predict("A man is eating.", "Rates rose again.", api_name="/predict")
         assert alike > 0.4 > 0.2 > unlike
+    assert "stopped; " in (tmp_path / "log").read_text()
 
 
 @pytest.mark.timeout(400)
@@ -84,3 +84,4 @@ def test_demo_chat_streams_from_smollm2(tmp_path: Path) -> None:
         assert len(parts) > 2
         assert all(len(one) <= len(other) for one, other in pairwise(parts))
         assert "Paris" in parts[-1]
+    assert "stopped; " in (tmp_path / "log").read_text()

@@ -578,6 +578,9 @@ def tune(
 def demo(
     name: Annotated[str, typer.Argument(help="similarity or chat.")] = "similarity",
     port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 7860,
+    copies: Annotated[
+        int, typer.Option(help="Copies of the model, on a local Ray; 0: without Ray.", min=0)
+    ] = 0,
 ) -> None:
     """Serve a Space with a real model here, without the Hub.
 
@@ -585,7 +588,7 @@ def demo(
     """
     from spaces_gen.demo import demo as serve
 
-    raise typer.Exit(serve(name, port))
+    raise typer.Exit(serve(name, port, copies))
 
 
 @app.command()

@@ -18,6 +18,7 @@
 6. The answer goes to whoever asked. Who left is dropped before the model sees the request,
    and a stream stops.
 
+`place` says where 3 happens and who serves the page: both here, unless told otherwise.
 `machine` finds out where the Space runs and which row of tuning.py applies; `contract` is
 what model.py may define; `metrics` counts.
 """

@@ -57,10 +57,12 @@ class ExampleCache:
     Args:
         model_id: part of the hash, as is `dtype`: another model or precision answers
             differently.
+        code: hash of the code and the examples, by default of those here.
     """
 
-    def __init__(self, model_id: str, dtype: str) -> None:
-        name = hashlib.sha256(f"{model_id}\n{dtype}\n{code_hash()}".encode())
+    def __init__(self, model_id: str, dtype: str, code: str = "") -> None:
+        self.code = code or code_hash()
+        name = hashlib.sha256(f"{model_id}\n{dtype}\n{self.code}".encode())
         self._folder = CACHE / name.hexdigest()[:16]
         self._writing = threading.Lock()
 

@@ -6,13 +6,13 @@ import html
 import importlib.util
 import logging
 import os
-import signal
 from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 from gradio.components import Component
 
+from serving import place
 from serving.errors import InputError
 from serving.gradio_queue import adapt
 from serving.line import Line
@@ -75,8 +75,7 @@ def launch(
         settings["run_history"] = False  # keep nothing of what visitors type
     if "GRADIO_MCP_SERVER" not in os.environ:
         settings["mcp_server"] = importlib.util.find_spec("mcp") is not None
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # stop as with Ctrl-C
-    demo.launch(**{**settings, **options})
+    place.host(demo, {**settings, **options})
 
 
 def explain_unreadable_inputs(demo: gr.Blocks) -> None:

@@ -44,12 +44,19 @@ class Stop(NamedTuple):
 
 
 class About(NamedTuple):
-    """What model.py is; it needs no weights to tell."""
+    """What model.py is; it needs no weights to tell.
+
+    Attributes:
+        code: a hash of what decides the answers beside the model.
+        copies: of the model, at most.
+    """
 
     runtime: Runtime
     streams: bool
     deterministic: bool
     revision: str
+    code: str
+    copies: int
 
 
 class Starting(NamedTuple):

@@ -53,7 +53,7 @@ class Metrics:
             registry=registry,
             buckets=SECONDS,
         )
-        self.queue_wait = Histogram(
+        self._queue_wait = Histogram(
             "space_queue_wait_seconds",
             "Time from the arrival at the model until it begins.",
             registry=registry,
@@ -70,6 +70,10 @@ class Metrics:
     def ended(self, route: str, outcome: str) -> None:
         """Count a request: `outcome` is answered, failed, invalid, refused or left."""
         self._requests.labels(route, outcome).inc()
+
+    def waited(self, seconds: float) -> None:
+        """Count a request that the model begins with."""
+        self._queue_wait.observe(seconds)
 
     def computed(self, items: int, seconds: float) -> None:
         """Count a call of the model."""

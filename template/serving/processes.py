@@ -183,7 +183,7 @@ class Processes:
         return [process for process in self._slots if process and not process.isolated]
 
     @property
-    def _given_up(self) -> bool:
+    def given_up(self) -> bool:
         """Whether there is no process and no hope for one soon."""
         return self._failed_starts >= GIVE_UP_AFTER and not any(self._slots)
 
@@ -192,7 +192,7 @@ class Processes:
         if self._ready:
             process = min(self._ready, key=lambda process: len(process.requests))
             self._give(process, number, request)
-        elif self._closed or self._given_up:
+        elif self._closed or self.given_up:
             request.values.put_nowait(Unavailable())
         else:
             request.asked = time.monotonic()
@@ -264,7 +264,7 @@ class Processes:
     def _begins(self, process: Process, request: Request, when: float) -> None:
         if not request.started:
             request.started = True
-            self._metrics.queue_wait.observe(max(0, when - request.arrived))
+            self._metrics.waited(max(0, when - request.arrived))
             if request.stream:
                 streams = sum(
                     one.stream and one.started for one in process.requests.values()
@@ -353,7 +353,7 @@ class Processes:
                 process = await asyncio.to_thread(self._start, slot)
             except (ModelError, OSError):
                 self._failed_starts += 1
-                if self._given_up:
+                if self.given_up:
                     for _, request in (*self._waiting, *self._quarantine):
                         request.values.put_nowait(Unavailable())
                 log.error("the model cannot be started, trying again in %d s", pause)

@@ -19,21 +19,21 @@ import gradio as gr
 from fastapi import FastAPI
 from gradio.utils import get_upload_folder
 
+from serving import place
 from serving.api import DirectRoute, add_metrics
 from serving.cache import AnswerCache
 from serving.card import read_card
 from serving.digest import digest, digest_files
 from serving.endpoint import find_endpoint
 from serving.errors import SORRY, InputError, ModelError, VisitorError
-from serving.examples import ExampleCache, code_hash, load_examples
+from serving.examples import ExampleCache, load_examples
 from serving.gradio_queue import Visit, visit
 from serving.launch import launch
 from serving.line import Line, route
 from serving.machine import ON_ZERO_GPU, write_log
+from serving.messages import About
 from serving.metrics import Metrics
-from serving.processes import Processes
 from serving.values import Media, holds_media, is_unicode, replaced
-from serving.zero_gpu import ZeroGpu
 
 log = logging.getLogger("space")
 
@@ -52,27 +52,29 @@ class Server:
         os.chdir(Path(__file__).parent.parent)  # where the examples lie
         self.metrics = Metrics()
         try:
-            self._model = (ZeroGpu if ON_ZERO_GPU else Processes)(self.metrics)
+            self._model = place.model(self.metrics)
         except ModelError:
             sys.exit("The model could not be loaded; what is above says why.")
-        self.about = about = self._model.about
         self.card = read_card()
         title, description = map(html.escape, self.card)
         self.heading = (
             f'<div style="overflow-wrap: anywhere"><h1>{title}</h1>\n'
             f"<p>{description}</p></div>"
         )
-        runtime = about.runtime
         self.examples = load_examples()
-        self._kept = ExampleCache(runtime.model_id, runtime.dtype)
+        self._examples = self._example_cache()
         self._example_numbers: dict[str, int] = {}
         self._cache = AnswerCache()
-        version = (runtime.model_id, runtime.dtype, about.revision, code_hash())
-        self._version = version
         self._flights: dict[str, Flight] = {}
         self._present: dict[asyncio.Task[Any], Callable[[], bool]] = {}
         self._demo: gr.Blocks | None = None
-        self.line = Line(self.concurrency_limit, runtime.tier.max_size)
+        self.line = Line(self.concurrency_limit, self.about.runtime.tier.max_size)
+
+    @property
+    def about(self) -> About:
+        """What the model is; with copies on other machines that may change."""
+        about: About = self._model.about
+        return about
 
     @property
     def concurrency_limit(self) -> int:
@@ -80,8 +82,7 @@ class Server:
 
         So the next batch is prepared while one runs; streams all run at once.
         """
-        runtime = self.about.runtime
-        at_once = runtime.processes * runtime.tier.max_batch_size
+        at_once = self.about.copies * self.about.runtime.tier.max_batch_size
         return at_once if self.about.streams else 2 * at_once
 
     @property
@@ -221,6 +222,23 @@ class Server:
             if outcome and current_example.get() is None:
                 self.metrics.ended(route.get(), outcome)
 
+    @property
+    def _version(self) -> tuple[str, ...]:
+        """What decides an answer, beside the inputs."""
+        about, runtime = self.about, self.about.runtime
+        return runtime.model_id, runtime.dtype, about.revision, about.code
+
+    def _example_cache(self) -> ExampleCache:
+        runtime = self.about.runtime
+        return ExampleCache(runtime.model_id, runtime.dtype, self.about.code)
+
+    @property
+    def _kept(self) -> ExampleCache:
+        """The answers to the examples, by the model that is there now."""
+        if self._examples.code != self.about.code:
+            self._examples = self._example_cache()
+        return self._examples
+
     async def _key(self, inputs: tuple[Any, ...]) -> str | None:
         """What is the same for equal requests, whatever their files are called."""
         folders = (get_upload_folder(), "examples")
@@ -261,8 +279,10 @@ class Server:
                 del self._flights[key]
 
     async def _compute(self, key: str, inputs: tuple[Any, ...], arrived: float) -> Any:
+        version = self._version
         answer = await self._model.answer(inputs, arrived)
-        await self._cache.put(key, answer)
+        if self._version == version:
+            await self._cache.put(key, answer)
         return answer
 
     async def _keep_or_get(self, number: int | None) -> Any:

@@ -80,6 +80,18 @@ def holds_media(value: Any) -> bool:
     return isinstance(value, (Image.Image, Media))
 
 
+def any_of(value: Any, fits: Callable[[Any], bool]) -> bool:
+    """Whether a part of `value` that is no list, tuple or dict fits."""
+    found = False
+
+    def look(part: Any) -> None:
+        nonlocal found
+        found = found or fits(part)
+
+    replaced(value, look)
+    return found
+
+
 def encode_pictures(value: Any) -> Any:
     """`value` with its pictures as PNG."""
 

@@ -31,6 +31,7 @@ from typing import Any, BinaryIO
 from serving.batcher import Batcher, out_of_memory
 from serving.contract import Model, revision
 from serving.errors import InputError
+from serving.examples import code_hash
 from serving.messages import (
     LENGTH,
     About,
@@ -183,6 +184,8 @@ class Worker:
                 self._model.streams,
                 self._model.deterministic,
                 revision(runtime.model_id),
+                code_hash(),
+                runtime.processes,
             )
         )
         self._outbox.alive = self._alive

@@ -15,6 +15,7 @@ import tuning
 from serving.batcher import as_exception, out_of_memory
 from serving.contract import Model, revision
 from serving.errors import TooLarge
+from serving.examples import code_hash
 from serving.messages import About
 from serving.metrics import Metrics
 from serving.values import encode_pictures
@@ -34,7 +35,12 @@ class ZeroGpu:
         self._model = model = Model()
         model.load()
         self.about = About(
-            runtime, model.streams, model.deterministic, revision(runtime.model_id)
+            runtime,
+            model.streams,
+            model.deterministic,
+            revision(runtime.model_id),
+            code_hash(),
+            copies=1,
         )
         typical = runtime.tier.gpu_seconds
 
