@@ -168,9 +168,17 @@ def test_the_command_on_the_card_is_one_that_a_shell_takes(
 def test_types_lint_and_format_are_clean(
     model_type: ModelType, rendered: Callable[..., Path], tmp_path: Path
 ) -> None:
+    is_clean(rendered(model_type=model_type.key), tmp_path)
+
+
+def test_what_ray_serve_needs_is_clean_too(rendered: Callable[..., Path], tmp_path: Path) -> None:
+    is_clean(rendered(scale="ray-serve"), tmp_path)
+
+
+def is_clean(rendered_space: Path, tmp_path: Path) -> None:
     """With the tools' own defaults, as whoever forks the Space runs them."""
     space = tmp_path / "space"
-    shutil.copytree(rendered(model_type=model_type.key), space)
+    shutil.copytree(rendered_space, space)
     strict = ["--strict", "--no-warn-return-any", "--allow-untyped-calls"]
     # reading the types of PyTorch and transformers alone takes more than a minute
     settings = tmp_path / "mypy.ini"

@@ -54,6 +54,7 @@ def with_copies(config: dict[str, Any], copies: int) -> dict[str, Any]:
         "min_replicas": copies,
         "max_replicas": copies,
     }
+    model["deployments"][0]["ray_actor_options"]["num_cpus"] = 0  # they share what there is
     page["args"]["copies"] = copies
     return config
 

@@ -58,6 +58,11 @@ class About(NamedTuple):
     code: str
     copies: int
 
+    @property
+    def version(self) -> tuple[str, ...]:
+        """What decides an answer, beside the inputs."""
+        return self.runtime.model_id, self.runtime.dtype, self.revision, self.code
+
 
 class Starting(NamedTuple):
     """The model is called with these requests; `began` by time.monotonic()."""

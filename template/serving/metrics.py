@@ -35,10 +35,10 @@ class Metrics:
             "Requests that shared the answer of an equal one in flight.",
             registry=registry,
         )
-        self.out_of_memory = Counter(
+        self._out_of_memory = Counter(
             "space_out_of_memory", "Calls that ran out of memory.", registry=registry
         )
-        self.restarts = Counter(
+        self._restarts = Counter(
             "space_model_restarts", "Model processes replaced.", registry=registry
         )
         self._batch_size = Histogram(
@@ -74,6 +74,14 @@ class Metrics:
     def waited(self, seconds: float) -> None:
         """Count a request that the model begins with."""
         self._queue_wait.observe(seconds)
+
+    def restarted(self) -> None:
+        """Count a process of the model that was replaced."""
+        self._restarts.inc()
+
+    def ran_out_of_memory(self, times: int) -> None:
+        """Count calls."""
+        self._out_of_memory.inc(times)
 
     def computed(self, items: int, seconds: float) -> None:
         """Count a call of the model."""

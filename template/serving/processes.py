@@ -124,6 +124,10 @@ class Processes:
                 else:
                     process.stop()
 
+    def answers_as(self, version: tuple[str, ...]) -> bool:
+        """Whether those that have just come are of this version: there is no other."""
+        return True
+
     async def answer(self, inputs: tuple[Any, ...], arrived: float) -> Any:
         """The model's answer.
 
@@ -241,9 +245,8 @@ class Processes:
         elif isinstance(message, Done):
             self._metrics.computed(message.items, message.seconds)
         elif isinstance(message, Alive):
-            self._metrics.out_of_memory.inc(
-                message.out_of_memory - process.out_of_memory
-            )
+            if times := message.out_of_memory - process.out_of_memory:
+                self._metrics.ran_out_of_memory(times)
             process.out_of_memory = message.out_of_memory
         elif (request := process.requests.get(message.number)) is not None:
             self._answered(process, request, message)
@@ -319,7 +322,7 @@ class Processes:
         self._slots[slot] = None
         self._last_end = time.monotonic()
         log.error("the model's process %s; starting another one", process.fate)
-        self._metrics.restarts.inc()
+        self._metrics.restarted()
         # those who hung it have been told; of a crash nobody is to blame but these
         worked_on = [] if process.hung else process.worked_on
         suspects = set[int]().union(*worked_on)

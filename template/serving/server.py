@@ -62,7 +62,7 @@ class Server:
             f"<p>{description}</p></div>"
         )
         self.examples = load_examples()
-        self._examples = self._example_cache()
+        self._examples, self._kept_of = self._example_cache(), self.about.version
         self._example_numbers: dict[str, int] = {}
         self._cache = AnswerCache()
         self._flights: dict[str, Flight] = {}
@@ -116,7 +116,8 @@ class Server:
         """
         with self._visit() as request:
             check_text(inputs)
-            number = self._example(await self._key(inputs))
+            version, kept = self.about.version, self._kept
+            number = self._example(await self._key(inputs, version))
             latest = None
             with suppress(LookupError):  # not there, or damaged
                 latest = await self._keep_or_get(number)
@@ -126,8 +127,8 @@ class Server:
                 async for latest in values:
                     yield latest
             request.computed = True
-            if number is not None:
-                await asyncio.to_thread(self._kept.put, number, latest)
+            if number is not None and self._model.answers_as(version):
+                await asyncio.to_thread(kept.put, number, latest)
 
     def launch(
         self, demo: gr.Blocks, function: Callable[..., Any], **options: Any
@@ -222,12 +223,6 @@ class Server:
             if outcome and current_example.get() is None:
                 self.metrics.ended(route.get(), outcome)
 
-    @property
-    def _version(self) -> tuple[str, ...]:
-        """What decides an answer, beside the inputs."""
-        about, runtime = self.about, self.about.runtime
-        return runtime.model_id, runtime.dtype, about.revision, about.code
-
     def _example_cache(self) -> ExampleCache:
         runtime = self.about.runtime
         return ExampleCache(runtime.model_id, runtime.dtype, self.about.code)
@@ -235,18 +230,21 @@ class Server:
     @property
     def _kept(self) -> ExampleCache:
         """The answers to the examples, by the model that is there now."""
-        if self._examples.code != self.about.code:
-            self._examples = self._example_cache()
+        if self._kept_of != self.about.version:
+            self._examples, self._kept_of = self._example_cache(), self.about.version
         return self._examples
 
-    async def _key(self, inputs: tuple[Any, ...]) -> str | None:
+    async def _key(
+        self, inputs: tuple[Any, ...], version: tuple[str, ...]
+    ) -> str | None:
         """What is the same for equal requests, whatever their files are called."""
         folders = (get_upload_folder(), "examples")
         known = await digest_files(inputs, folders)
-        return digest((known, self._version))
+        return digest((known, version))
 
     async def _answer(self, inputs: tuple[Any, ...], request: Visit) -> Any:
-        key = await self._key(inputs)
+        version, kept = self.about.version, self._kept
+        key = await self._key(inputs, version)
         number = self._example(key)
         with suppress(LookupError):
             return await self._keep_or_get(number)
@@ -259,17 +257,17 @@ class Server:
                 return answer
             # on ZeroGPU each visitor's quota pays, and its end is an error for them alone
             compute = self._compute if ON_ZERO_GPU else self._once
-            answer = await compute(key, inputs, request.arrived)
+            answer = await compute(key, version, inputs, request.arrived)
         request.computed = True
-        if number is not None:
-            await asyncio.to_thread(self._kept.put, number, answer)
+        if number is not None and self._model.answers_as(version):
+            await asyncio.to_thread(kept.put, number, answer)
         return answer
 
-    async def _once(self, key: str, inputs: tuple[Any, ...], arrived: float) -> Any:
+    async def _once(self, key: str, *request: Any) -> Any:
         """The model's answer, computed once for all who ask the same now."""
         flight = self._flights.get(key)
         if flight is None:
-            flight = self._flights[key] = Flight(self._compute(key, inputs, arrived))
+            flight = self._flights[key] = Flight(self._compute(key, *request))
         else:
             self.metrics.shared.inc()
         try:
@@ -278,10 +276,15 @@ class Server:
             if flight.over and self._flights.get(key) is flight:
                 del self._flights[key]
 
-    async def _compute(self, key: str, inputs: tuple[Any, ...], arrived: float) -> Any:
-        version = self._version
+    async def _compute(
+        self,
+        key: str,
+        version: tuple[str, ...],
+        inputs: tuple[Any, ...],
+        arrived: float,
+    ) -> Any:
         answer = await self._model.answer(inputs, arrived)
-        if self._version == version:
+        if self._model.answers_as(version):
             await self._cache.put(key, answer)
         return answer
 

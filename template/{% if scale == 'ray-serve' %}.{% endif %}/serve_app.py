@@ -4,16 +4,14 @@ serve_config.yaml deploys both as applications of their own, so that another mod
 replaces the copies of the model one after the other while the page stays up.
 """
 
-from ray import cloudpickle, serve
+from ray import serve
 
-from serving import sticky
 from serving.page import Page
 from serving.replica import Replica
+from serving.sticky import StickyRouter
 
-# Ray's proxy, which has not this folder, routes by it
-cloudpickle.register_pickle_by_value(sticky)
 ROUTER = {
-    "request_router_class": sticky.StickyRouter,
+    "request_router_class": StickyRouter,
     "request_router_kwargs": {"num_fallback_replicas": 0},
 }
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import logging
+import os
 import runpy
 import threading
 from concurrent.futures import Future
@@ -77,4 +78,9 @@ def mounted(demo: gr.Blocks, settings: dict[str, Any]) -> FastAPI:
     for name in settings.keys() - {*taken, *OF_THE_PAGE}:
         log.info("%s= of server.launch() means nothing on Ray Serve", name)
     known = {name: value for name, value in settings.items() if name in taken}
+    known.setdefault("show_error", False)  # as of `launch`
+    for name in ("allowed_paths", "blocked_paths"):
+        paths = os.environ.get(f"GRADIO_{name.upper()}", "").split(",")
+        known[name] = known.get(name) or [one.strip() for one in paths if one]
+    known.setdefault("root_path", os.environ.get("GRADIO_ROOT_PATH"))
     return gr.mount_gradio_app(FastAPI(), demo, path="/", **known)

@@ -7,6 +7,7 @@ bad requests, and a crash of the model is mended here, unseen by Ray.
 from __future__ import annotations
 
 import asyncio
+import os
 import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
@@ -15,12 +16,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from serving.errors import Unavailable, VisitorError
+from serving.errors import VisitorError
 from serving.machine import write_log
 from serving.messages import About
 from serving.metrics import Metrics
 from serving.processes import Processes
 from serving.values import any_of, replaced
+
+Count = tuple[str, tuple[float, ...]]
 
 
 @dataclass(frozen=True)
@@ -35,14 +38,14 @@ class Answer(NamedTuple):
     """What came of a request: a value, or why there is none.
 
     Attributes:
-        code: of the model that answered, see `About`.
+        version: of the model that answered, see `About`.
         counts: methods of `Metrics` and their arguments, for the page to call.
     """
 
     value: Any
     error: VisitorError | None
-    code: str
-    counts: list[tuple[str, tuple[float, ...]]]
+    version: tuple[str, ...]
+    counts: list[Count]
 
 
 class Counts(Metrics):
@@ -50,7 +53,7 @@ class Counts(Metrics):
 
     def __init__(self) -> None:
         super().__init__()
-        self._counts: list[tuple[str, tuple[float, ...]]] = []
+        self._counts: list[Count] = []
 
     def waited(self, seconds: float) -> None:
         """As `Metrics` does."""
@@ -64,7 +67,15 @@ class Counts(Metrics):
         """As `Metrics` does."""
         self._counts.append(("streaming", (streams,)))
 
-    def taken(self) -> list[tuple[str, tuple[float, ...]]]:
+    def restarted(self) -> None:
+        """As `Metrics` does."""
+        self._counts.append(("restarted", ()))
+
+    def ran_out_of_memory(self, times: int) -> None:
+        """As `Metrics` does."""
+        self._counts.append(("ran_out_of_memory", (times,)))
+
+    def taken(self) -> list[Count]:
         """All since the last time."""
         taken, self._counts = self._counts, []
         return taken
@@ -83,13 +94,10 @@ class Replica:
         return self._model.about
 
     async def check_health(self) -> None:
-        """Ray replaces a replica whose model cannot be started again.
-
-        Raises:
-            Unavailable: so it is.
-        """
+        """Ray replaces a replica whose model cannot be started again."""
         if self._model.given_up:
-            raise Unavailable
+            # at once: it would look idle and be given all the requests
+            os._exit(1)
 
     async def answer(self, inputs: tuple[Any, ...], waited: float) -> Answer:
         """The model's answer; `waited` seconds have passed since the request came."""
@@ -98,6 +106,7 @@ class Replica:
             with unpacked(inputs) as here:
                 value = await self._model.answer(here, arrived)
         except VisitorError as error:
+            await self.check_health()
             return self._answer(None, error)
         return self._answer(value)
 
@@ -112,10 +121,11 @@ class Replica:
                     async for value in values:
                         yield self._answer(value)
         except VisitorError as error:
+            await self.check_health()
             yield self._answer(None, error)
 
     def _answer(self, value: Any, error: VisitorError | None = None) -> Answer:
-        return Answer(value, error, self._model.about.code, self._counts.taken())
+        return Answer(value, error, self._model.about.version, self._counts.taken())
 
     def __del__(self) -> None:
         """Ray calls it when no request is left."""

@@ -56,6 +56,11 @@ def header(scope: Scope, wanted: bytes) -> str:
     return ""
 
 
+def is_page(message: Scope) -> bool:
+    """Whether the beginning of a response is that of a page."""
+    return header(message, b"content-type").startswith("text/html")
+
+
 def cookie(scope: Scope) -> str:
     """The cookie by which a visitor is known."""
     found: SimpleCookie = SimpleCookie()
@@ -75,7 +80,8 @@ def with_cookie(application: Any) -> Any:
             return
 
         async def send_with_cookie(message: MutableMapping[str, Any]) -> None:
-            if message["type"] == "http.response.start":
+            # a page, not an answer to a program that has begun without the cookie
+            if message["type"] == "http.response.start" and is_page(message):
                 value = f"{COOKIE}={uuid.uuid4().hex}; {KIND}".encode()
                 message["headers"] = [*message["headers"], (b"set-cookie", value)]
             await send(message)
