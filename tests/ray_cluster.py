@@ -36,6 +36,7 @@ class Cluster:
         config = yaml.safe_load((folder / "serve_config.yaml").read_text(encoding="utf-8"))
         self.config: dict[str, Any] = config
         config["http_options"] |= {"host": "127.0.0.1", "port": self.port}
+        self.model["deployments"][0]["ray_actor_options"] = {"num_cpus": 0}
         self.scaling |= {"min_replicas": copies[0], "max_replicas": copies[1]}
         self.page["args"]["copies"] = copies[1]
         self._environment = {

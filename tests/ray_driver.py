@@ -15,7 +15,7 @@ from ray import serve
 from ray.serve._private.api import serve_start
 from ray.serve.schema import ServeDeploySchema
 
-CPUS = 8  # so many copies are given out, however many there are
+CPUS = 1  # Ray starts a process for each in advance; the copies ask for none
 MEMORY_BYTES = 100 * 2**20
 
 
