@@ -13,6 +13,7 @@ import runpy
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -34,12 +35,14 @@ class Forked:
     def __init__(self, number: int) -> None:
         self.pid = number
         self.returncode: int | None = None
+        self._waiting = threading.Lock()  # one thread alone can be told how it ended
 
     def poll(self) -> int | None:
         """As that of Popen."""
-        if self.returncode is None and (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
-            self.returncode = os.waitstatus_to_exitcode(ended[1])
-        return self.returncode
+        with self._waiting:
+            if self.returncode is None and (ended := os.waitpid(self.pid, os.WNOHANG))[0]:
+                self.returncode = os.waitstatus_to_exitcode(ended[1])
+            return self.returncode
 
     def wait(self, timeout: float = float("inf")) -> int:
         """As that of Popen."""
