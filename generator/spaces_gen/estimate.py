@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -27,8 +28,13 @@ COMPUTE_SHARE = 0.35
 BANDWIDTH_SHARE = 0.6
 MEMORY_SHARE = 0.85  # the rest is for fragmentation and peaks
 RUNTIME_GB = 1.2  # Python, PyTorch, Gradio, CUDA context
+FURTHER_CARD_GB = 2  # lost on each further card of a copy: its context, and layers are not cut
+# of a diffusion model's weights: its parts are not cut; 20.4 of 28.7 billion in Qwen-Image, 11.9 of
+# 16.9 in FLUX.1
+LARGEST_PART = 0.75
 FRONT_END_SECONDS = 0.01  # Gradio's own cost of one request, measured 3-12 ms on 2 cores
 LONGEST_WAIT_SECONDS = 60  # or three times the p95 target: beyond it "queue full" is honest
+ROOMY = 0.8
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 SHORT_TEXT_TOKENS = 16
 MAX_TEXTS = 256  # waiting texts that are sorted by length together
@@ -45,6 +51,28 @@ def weights_gb(tier: Tier, parameters: float) -> float:
     return parameters * BYTES[tier.dtype] / 1000
 
 
+def spread(tier: Tier, shards: int) -> Tier:
+    """The tier as a model sees it of which each copy has so many cards: they are as one."""
+    if shards == 1:
+        return tier
+    together = shards * tier.gpu_memory_gb - (shards - 1) * FURTHER_CARD_GB
+    return replace(tier, gpus=tier.gpus // shards, gpu_memory_gb=together)
+
+
+def shard_counts(tier: Tier, model_type: ModelType) -> list[int]:
+    """Over how many cards a copy may be spread, the fewest first."""
+    most = tier.gpus if model_type.sharded_by else 1
+    return [2**power for power in range(max(1, most).bit_length()) if 2**power <= max(1, most)]
+
+
+def holding(tier: Tier, model_type: ModelType, parameters: float) -> tuple[int, Tier]:
+    """The fewest cards that hold a copy, or all where none do, and the tier as it is seen then."""
+    counts = shard_counts(tier, model_type)
+    found = (n for n in counts if parameters <= largest_over(tier, model_type, n))
+    shards = next(found, counts[-1])
+    return shards, spread(tier, shards)
+
+
 def items_in_memory(tier: Tier, model_type: ModelType, parameters: float) -> int:
     """How many typical items fit beside the weights; below 1 the model does not fit."""
     return memory(tier, model_type, parameters).largest_batch()
@@ -52,8 +80,17 @@ def items_in_memory(tier: Tier, model_type: ModelType, parameters: float) -> int
 
 def largest_model(tier: Tier, model_type: ModelType) -> int:
     """The most parameters (in millions) with which one item still fits; 0 where none does."""
-    free = MEMORY_SHARE * tier.model_memory_gb - RUNTIME_GB - model_type.estimate.item_mb / 1000
-    return max(0, int(free * 1000 / BYTES[tier.dtype]))
+    return largest_over(tier, model_type, shard_counts(tier, model_type)[-1])
+
+
+def largest_over(tier: Tier, model_type: ModelType, shards: int) -> int:
+    """As `largest_model`, with a copy on so many cards."""
+    together = spread(tier, shards).model_memory_gb
+    free = MEMORY_SHARE * together - RUNTIME_GB - model_type.estimate.item_mb / 1000
+    largest = max(0, int(free * 1000 / BYTES[tier.dtype]))
+    if shards > 1 and model_type.sharded_by == "parts":
+        return min(largest, int(largest_over(tier, model_type, 1) / LARGEST_PART))
+    return largest
 
 
 def batch_seconds(tier: Tier, model_type: ModelType, parameters: float, batch: int) -> float:
@@ -78,7 +115,8 @@ def service_time(tier: Tier, model_type: ModelType, parameters: float) -> Servic
 
 
 def memory(tier: Tier, model_type: ModelType, parameters: float) -> Memory:
-    """What a batch takes of the memory of one card, or of the machine."""
+    """What a batch takes of the memory of a copy's cards, or of the machine."""
+    _, tier = holding(tier, model_type, parameters)
     fixed = RUNTIME_GB + weights_gb(tier, parameters)
     return Memory(fixed, model_type.estimate.item_mb / 1000, tier.model_memory_gb, MEMORY_SHARE)
 
@@ -164,6 +202,7 @@ def longest_wait(model_type: ModelType) -> float:
 
 def tuning_values(tier: Tier, model_type: ModelType, parameters: float) -> dict[str, int]:
     """The values of one row of tuning.py, for a model of `parameters` millions that fits."""
+    shards, tier = holding(tier, model_type, parameters)
     batch = choose_batch(tier, model_type, parameters)
     waiting = queue_length(
         service_time(tier, model_type, parameters), batch, 1, longest_wait(model_type)
@@ -180,6 +219,7 @@ def tuning_values(tier: Tier, model_type: ModelType, parameters: float) -> dict[
         batch = 1 if tier.zero_gpu else short_texts(tokens)
     seconds = batch_seconds(tier, model_type, parameters, 1)
     return {
+        "shards": shards,
         "workers": choose_workers(tier, model_type, parameters, batch),
         "max_batch_size": batch,
         "max_batch_cost": tokens,
@@ -198,8 +238,13 @@ def short_texts(tokens: int) -> int:
 
 def bounds(tier: Tier, model_type: ModelType) -> list[int]:
     """The sizes of model, in millions, at which a step ends; the last is the largest that fits."""
-    largest = largest_model(tier, model_type)
-    return [size for size in SIZES if size < largest] + [largest] * (largest > 0)
+    counts = shard_counts(tier, model_type)
+    ends = {shards: largest_over(tier, model_type, shards) for shards in counts}
+    # what fills the cards to the last leaves no room for a batch, so smaller ones have a step
+    roomy = [int(ROOMY * end) for shards, end in ends.items() if shards > 1]
+    largest = max(ends.values())
+    found = {size for size in (*SIZES, *roomy) if size < largest}
+    return sorted(found | {end for end in ends.values() if end})
 
 
 def steps(tier: Tier, model_type: ModelType) -> list[dict[str, int]]:

@@ -13,6 +13,7 @@ from spaces_gen.estimate import (
     MEMORY_SHARE,
     RUNTIME_GB,
     largest_model,
+    memory,
     service_time,
     weights_gb,
 )
@@ -45,12 +46,8 @@ def fit(tier: Tier, model_type: ModelType, parameters: float, items: float = 1) 
     Args:
         parameters: in millions.
     """
-    return Fit(
-        weights_gb(tier, parameters),
-        items * model_type.estimate.item_mb / 1000,
-        RUNTIME_GB,
-        tier.model_memory_gb,
-    )
+    room = memory(tier, model_type, parameters)
+    return Fit(weights_gb(tier, parameters), items * room.per_item, RUNTIME_GB, room.available)
 
 
 def typical_items(model_type: ModelType, values: Mapping[str, int]) -> float:
@@ -125,9 +122,10 @@ def suggestion(tier: Tier, model_type: ModelType, parameters: int) -> str:
 
     def order(one: Tier) -> tuple[bool, bool, float, float]:
         other_kind = bool(one.gpu) != bool(tier.gpu)
-        return (
-            one.zero_gpu != tier.zero_gpu, other_kind, one.model_memory_gb, one.price_per_hour
-        )  # fmt: skip
+        return one.zero_gpu != tier.zero_gpu, other_kind, room(one), one.price_per_hour
+
+    def room(one: Tier) -> float:
+        return memory(one, model_type, parameters).available
 
     best = min(fitting, key=order)
-    return f"the smallest that it fits is {best.key} ({best.model_memory_gb:.0f} GB, {price(best)})"
+    return f"the smallest that it fits is {best.key} ({room(best):.0f} GB, {price(best)})"

@@ -19,6 +19,7 @@ from spaces_gen.errors import UserError
 from spaces_gen.estimate import (
     batch_seconds,
     bounds,
+    holding,
     largest_model,
     tuning_values,
 )
@@ -178,8 +179,8 @@ def row_of(
         return row
     known = known_of(tier, model_type, parameters, measured)
     service = known.service
-    cards = tier.gpus if tier.gpus and not tier.zero_gpu else 1
-    workers = own.workers if own else cards
+    copies = 1 if tier.zero_gpu else holding(tier, model_type, parameters)[1].gpus or 1
+    workers = own.workers if own else copies
     batch = max(1, round(items))
     of_front_end = 1 / service.front_end  # there is one, however many cards
     best = min(highest_rate(service, target, batch, workers, ROUGH), HIGHEST_LOAD * of_front_end)

@@ -60,14 +60,17 @@ class Runtime:
 
     @property
     def processes(self) -> int:
-        """Processes with a copy of the model: one per GPU that the row asks for."""
-        return min(self.tier.workers, self.gpus) or 1
+        """Processes with a copy of the model: one per GPU that the row asks for.
+
+        Where a copy is spread over several GPUs, it is one per so many.
+        """
+        return min(self.tier.workers, self.gpus // self.tier.shards) or 1
 
     @property
     def threads(self) -> int:
         """Batches that a process computes at the same time."""
-        a_card = self.tier.workers // (self.tier.gpus or 1)
-        return 1 if self.zero_gpu else max(1, a_card)
+        of_a_copy = self.tier.workers // (self.tier.gpus // self.tier.shards or 1)
+        return 1 if self.zero_gpu else max(1, of_a_copy)
 
 
 def find_hardware() -> Hardware:
@@ -144,11 +147,12 @@ def choose_tier(
             return tier, "the platform says so"
     if fitting:
 
-        def rank(tier: Tier) -> tuple[bool, int, int, bool, int, bool]:
+        def rank(tier: Tier) -> tuple[bool, bool, int, int, bool, int, bool]:
             # the CPUs beside a GPU need not be enough, but decide between equal GPUs
             enough = tier.cpus <= hardware.cpus
             gpus = tier.gpu_memory_gb, tier.gpus
             return (
+                tier.gpus <= hardware.gpus,
                 _same_card(tier, hardware),
                 *gpus,
                 enough,
@@ -164,7 +168,10 @@ def choose_tier(
 
     smallest = min(tiers, key=distance)
     reduced = smallest._replace(
-        workers=1, max_batch_size=1, max_batch_cost=min(smallest.max_batch_cost, 512)
+        shards=max(1, min(smallest.shards, hardware.gpus)),
+        workers=1,
+        max_batch_size=1,
+        max_batch_cost=min(smallest.max_batch_cost, 512),
     )
     return reduced, "no row is small enough: one request at a time"
 
@@ -176,10 +183,9 @@ def _fits(tier: Tier, hardware: Hardware) -> bool:
         return False
     slack = 0.9  # machines report a little less than their flavor promises
     if tier.gpu:
-        return (
-            tier.gpus <= hardware.gpus
-            and tier.gpu_memory_gb * slack <= hardware.gpu_memory_gb
-        )
+        # with fewer cards there are fewer copies of the model, but each needs all of its own
+        enough = tier.gpus <= hardware.gpus or 1 < tier.shards <= hardware.gpus
+        return enough and tier.gpu_memory_gb * slack <= hardware.gpu_memory_gb
     return tier.cpus <= hardware.cpus and tier.memory_gb * slack <= hardware.memory_gb
 
 

@@ -80,8 +80,8 @@ class Processes:
         runtime = self.about.runtime
         if runtime.processes > 1:
             self._environments = [
-                {"CUDA_VISIBLE_DEVICES": gpu, "TIER": runtime.tier.flavor}
-                for gpu in visible_gpus(runtime.processes)
+                {"CUDA_VISIBLE_DEVICES": gpus, "TIER": runtime.tier.flavor}
+                for gpus in visible_gpus(runtime.processes, runtime.tier.shards)
             ]
         others = [self._start(slot) for slot in range(1, runtime.processes)]
         self._slots: list[Process | None] = [first, *others]
@@ -375,12 +375,13 @@ class Processes:
             return
 
 
-def visible_gpus(count: int) -> list[str]:
-    """Names of the first GPUs that this process may use."""
+def visible_gpus(count: int, each: int) -> list[str]:
+    """Names of the GPUs for `count` processes, `each` for one, joined by commas."""
     named = [
         name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name
     ]
-    return (named or [str(number) for number in range(count)])[:count]
+    named = named or [str(number) for number in range(count * each)]
+    return [",".join(named[n * each : (n + 1) * each]) for n in range(count)]
 
 
 def as_error(failed: Failed) -> Exception:

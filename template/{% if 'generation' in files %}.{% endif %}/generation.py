@@ -1,4 +1,4 @@
-"""What models of diffusers share: loading, options, and a generator for each request."""
+"""What models of diffusers share: options, and a generator for each request."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 import torch
 
 from serving.errors import InputError
-from serving.runtime import runtime
 from texts import checked
 
 MAX_CHARACTERS = 2_000
@@ -29,22 +28,6 @@ class Wish(NamedTuple):
     def group(self) -> tuple[Any, ...]:
         """What must be equal within a batch: the model takes it once for all."""
         return self.steps, self.guidance, bool(self.negative_prompt)
-
-
-def load_pipeline(kind: Any, parts: Mapping[str, torch.dtype] | None = None) -> Any:
-    """Load the model onto the device, in the dtype of the hardware.
-
-    Args:
-        kind: a class of diffusers, such as AutoPipelineForText2Image.
-        parts: other dtypes for some of its parts.
-    """
-    dtype: Any = getattr(torch, runtime.dtype)
-    pipeline = kind.from_pretrained(
-        runtime.model_id, dtype={"default": dtype, **parts} if parts else dtype
-    )
-    pipeline.to(runtime.device)
-    pipeline.set_progress_bar_config(disable=True)
-    return pipeline
 
 
 def options(pipeline: Any) -> Mapping[str, inspect.Parameter]:

@@ -8,6 +8,7 @@ from transformers import AutoModelForSeq2SeqLM, AutoTokenizer, LogitsProcessor
 
 from serving.batcher import similar
 from serving.errors import InputError
+from serving.loading import load_model
 from serving.runtime import runtime
 from texts import checked, longest
 
@@ -34,10 +35,7 @@ class Writer:
             max_new_tokens: of the longest text that it writes.
         """
         self.tokenizer: Any = AutoTokenizer.from_pretrained(runtime.model_id)
-        self.model: Any = AutoModelForSeq2SeqLM.from_pretrained(
-            runtime.model_id, dtype=runtime.dtype
-        )
-        self.model.to(runtime.device).eval()
+        self.model: Any = load_model(AutoModelForSeq2SeqLM)
         config = self.model.config
         self.most = min(runtime.tier.max_input, longest(self.tokenizer, config))
         self._tasks = getattr(config, "task_specific_params", None) or {}

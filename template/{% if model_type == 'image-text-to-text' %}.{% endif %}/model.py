@@ -15,6 +15,7 @@ from transformers import AutoModelForImageTextToText, AutoProcessor
 
 from images import open_image
 from serving.errors import InputError
+from serving.loading import load_model
 from serving.runtime import runtime
 from serving.together import Sampling, Together
 from turns import Turn, newest, text_of
@@ -48,10 +49,7 @@ def load() -> None:
     tokens = tokenizer.added_tokens_decoder.values()
     special = sorted((one.content for one in tokens if one.special), key=len)
     control = re.compile("|".join(map(re.escape, special[::-1])) or "(?!)")
-    model = AutoModelForImageTextToText.from_pretrained(
-        runtime.model_id, dtype=runtime.dtype
-    )
-    model.to(runtime.device).eval()
+    model = load_model(AutoModelForImageTextToText)
     config = model.config.get_text_config()
     longest = getattr(config, "max_position_embeddings", None) or MAX_PROMPT_TOKENS * 2
     ends = model.generation_config.eos_token_id

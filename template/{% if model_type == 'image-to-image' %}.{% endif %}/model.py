@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 from diffusers import AutoPipelineForImage2Image
 from PIL import Image
 
-from generation import Wish, arguments, checked_wish, load_pipeline, options
+from generation import Wish, arguments, checked_wish, options
 from images import open_image
 from serving.errors import InputError
+from serving.loading import load_pipeline
 from serving.runtime import runtime
 
 DETERMINISTIC = True  # equal inputs give equal answers, which may be kept

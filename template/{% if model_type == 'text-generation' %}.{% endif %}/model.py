@@ -1,20 +1,18 @@
 """The model: conversations in, answers out, word by word. Put your own code here.
 
-All conversations run through the model together, one token of each at a time: whoever
-is done makes room at once, and nobody waits for the longest answer (continuous
-batching).
+All conversations run through the model together, see serving/answers.py.
 """
 
 import asyncio
-import os
-import uuid
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
-from transformers.generation.configuration_utils import ContinuousBatchingConfig
+from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from serving.answers import Answers
 from serving.errors import InputError
+from serving.loading import load_model
 from serving.runtime import runtime
 from turns import Turn, newest, text_of
 
@@ -22,56 +20,22 @@ MAX_CHARACTERS = 20_000  # of one message
 MAX_PROMPT_TOKENS = 1536  # older messages are left out beyond it
 MAX_TEMPERATURE = 2.0
 STOP: tuple[str, ...] = ()  # texts that end an answer, beside the model's own tokens
-PAGE_TOKENS = 64  # of the cache of keys and values, which is handed out in pages
 
 tokenizer: Any
-model: Any
-managers: dict[int, Any] = {}
+answers: Any
 
 
 def load() -> None:
     """Load the weights, once, before the first request."""
-    global tokenizer, model
+    global tokenizer, answers
     tokenizer = AutoTokenizer.from_pretrained(runtime.model_id)
-    model = AutoModelForCausalLM.from_pretrained(runtime.model_id, dtype=runtime.dtype)
-    model.to(runtime.device).eval()
+    model = load_model(AutoModelForCausalLM)
+    answers = Answers(model, MAX_PROMPT_TOKENS + runtime.tier.max_input)
 
 
 def unload() -> None:
     """Stop the thread that runs the model."""
-    for manager in managers.values():
-        manager.stop(block=True, timeout=5, hard_stop=True)
-
-
-def manager() -> Any:
-    """What batches the conversations; one per process, and ZeroGPU has its own."""
-    process = os.getpid()
-    if process not in managers:
-        managers.clear()
-        managers[process] = model.init_continuous_batching(
-            generation_config=GenerationConfig(
-                do_sample=True,
-                temperature=0.7,  # any value but 1 makes it adjustable per request
-                top_k=50,
-                top_p=0.95,
-                max_new_tokens=runtime.tier.max_input,
-                eos_token_id=model.generation_config.eos_token_id,
-                pad_token_id=model.generation_config.pad_token_id,
-            ),
-            continuous_batching_config=ContinuousBatchingConfig(
-                page_size=PAGE_TOKENS,
-                num_blocks=runtime.tier.max_batch_size
-                * -(-(MAX_PROMPT_TOKENS + runtime.tier.max_input) // PAGE_TOKENS),
-                max_batch_tokens=max(
-                    runtime.tier.max_batch_cost, runtime.tier.max_batch_size
-                ),
-                max_requests_per_batch=runtime.tier.max_batch_size,
-                use_cuda_graph=False,
-                per_request_processors=True,
-            ),
-        )
-        managers[process].start()
-    return managers[process]
+    answers.close()
 
 
 def size(conversation: list[Turn], max_new_tokens: int, *sampling: float) -> float:
@@ -91,39 +55,16 @@ async def stream(
     if not 0 < top_p <= 1:
         raise InputError("Top-p must be above 0 and at most 1.")
     prompt = await asyncio.to_thread(tokenize, conversation)
-    name = uuid.uuid4().hex
-    outputs: asyncio.Queue[Any] = asyncio.Queue()
-    batch = manager()
-    batch.register_result_handler(name, outputs.put_nowait)
-    sampling: dict[str, Any] = {"top_k": 1}
-    if temperature > 0:  # the manager takes no int here
-        sampling = {"temperature": float(temperature), "top_p": float(top_p)}
     length = max(1, min(int(max_new_tokens), runtime.tier.max_input))
-    await asyncio.to_thread(
-        batch.add_request,
-        prompt,
-        name,
-        max_new_tokens=length,
-        streaming=True,
-        **sampling,
-    )
-    finished = False
-    try:
-        while not finished:
-            output = await outputs.get()
-            finished = output.is_finished()
-            if output.error:
-                raise RuntimeError(output.error)
-            text = tokenizer.decode(output.generated_tokens, skip_special_tokens=True)
+    async with aclosing(answers.to(prompt, length, temperature, top_p)) as growing:
+        async for tokens, finished in growing:
+            text = tokenizer.decode(tokens, skip_special_tokens=True)
             text, stopped = until_stop(text)
             half = text.endswith("\N{REPLACEMENT CHARACTER}")  # of a longer character
             if finished or stopped or not half:
                 yield text
             if stopped:
                 return
-    finally:
-        if not finished:
-            batch.cancel_request(name)
 
 
 def until_stop(text: str) -> tuple[str, bool]:

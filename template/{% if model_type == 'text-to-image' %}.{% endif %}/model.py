@@ -5,7 +5,8 @@ from typing import Any
 from diffusers import AutoPipelineForText2Image
 from PIL import Image
 
-from generation import Wish, arguments, checked_wish, load_pipeline
+from generation import Wish, arguments, checked_wish
+from serving.loading import load_pipeline
 from serving.runtime import runtime
 
 DETERMINISTIC = True  # equal inputs give equal answers, which may be kept

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from diffusers import DiffusionPipeline
 
-from generation import Wish, arguments, checked_wish, load_pipeline
+from generation import Wish, arguments, checked_wish
 from serving.errors import InputError
+from serving.loading import load_pipeline
 from serving.runtime import runtime
 from serving.values import Media
 

@@ -54,6 +54,7 @@ class ModelType:
     input: Input
     estimate: Estimate
     torch: bool = True
+    sharded_by: str = ""
 
 
 @cache

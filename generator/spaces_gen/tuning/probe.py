@@ -298,12 +298,23 @@ def on_gpu() -> Any:
     return torch if torch is not None and torch.cuda.is_initialized() else None
 
 
+def cards(torch: Any) -> list[int]:
+    """Numbers of the cards that hold something of the model."""
+    return [card for card in range(torch.cuda.device_count()) if torch.cuda.memory_reserved(card)]
+
+
+def others_use(torch: Any, card: int) -> float:
+    """Bytes of a card that are in use, but not by PyTorch's tensors here."""
+    free, total = torch.cuda.mem_get_info(card)
+    return float(total - free - torch.cuda.memory_reserved(card))
+
+
 def used_memory() -> float:
-    """Bytes in use: of the card, or of this process."""
+    """Bytes in use: of the cards, or of this process."""
     torch = on_gpu()
     if torch is not None:
-        free, total = torch.cuda.mem_get_info()
-        return float(total - free - torch.cuda.memory_reserved() + torch.cuda.memory_allocated())
+        own = torch.cuda.memory_allocated
+        return sum(others_use(torch, card) + own(card) for card in cards(torch))
     return status("VmRSS")
 
 
@@ -311,9 +322,8 @@ def peak_memory() -> float:
     """The most bytes in use since `reset_peak`."""
     torch = on_gpu()
     if torch is not None:
-        free, total = torch.cuda.mem_get_info()
-        others = total - free - torch.cuda.memory_reserved()
-        return float(others + torch.cuda.max_memory_allocated())
+        own = torch.cuda.max_memory_allocated
+        return sum(others_use(torch, card) + own(card) for card in cards(torch))
     return status("VmHWM")
 
 
@@ -321,7 +331,8 @@ def reset_peak() -> None:
     """Let the peak begin anew."""
     torch = on_gpu()
     if torch is not None:
-        torch.cuda.reset_peak_memory_stats()
+        for card in cards(torch):
+            torch.cuda.reset_peak_memory_stats(card)
         return
     try:
         with open("/proc/self/clear_refs", "w") as file:
@@ -348,7 +359,9 @@ def status(name: str) -> float:
 def memory_of(runtime: Any, hardware: Any, tier: Any) -> float:
     """GB that the model may use: of this machine, and of the hardware that the row is of."""
     if runtime.device == "cuda":
-        found, promised = hardware.gpu_memory_gb, tier.gpu_memory_gb
+        found, promised = (
+            tier.shards * memory for memory in (hardware.gpu_memory_gb, tier.gpu_memory_gb)
+        )
     else:
         found, promised = hardware.memory_gb, tier.memory_gb
     return float(min(found, promised or found))

@@ -2,7 +2,7 @@
 
 A thread takes those that wait, as many as a batch may hold, and computes them at once:
 each gets its tokens as they come and ends at its own length. Who comes meanwhile is in
-the next batch. (Continuous batching, where they would join at once, takes no pictures.)
+the next batch.
 
 When a batch fails it is split in halves until the conversation that causes it is alone;
 the others are answered.
