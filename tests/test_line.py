@@ -18,8 +18,14 @@ sys.path.append(str(Path(__file__).parent.parent / "template"))
 
 from serving.errors import Busy
 from serving.line import Line
+from serving.visitors import Ticket
 
 BATCH = 16
+
+
+def some(count: int) -> list[Ticket]:
+    """Places of different visitors."""
+    return [Ticket(str(number), 0.0, 0, 0.0) for number in range(count)]
 
 
 def simulate(line: Line, rate: float, count: int) -> list[tuple[float, float, float]]:
@@ -33,7 +39,7 @@ def simulate(line: Line, rate: float, count: int) -> list[tuple[float, float, fl
     waiting = deque[tuple[float, int, float | None]]()
     running = list[tuple[float, int, float | None]]()
     single = deque[float](maxlen=50)
-    line.queued = lambda: len(waiting)
+    line.queued = lambda: some(len(waiting))
 
     def finish(at: float) -> None:
         for arrived, ahead, told in running:
@@ -95,12 +101,12 @@ def test_who_is_one_too_many_is_told_when_to_come_again(inside: int, queued: int
     line = Line(4, 10)
     for ahead in (0, 4, 9):
         line.answered(ahead, 2.0 + ahead)
-    line.inside, line.queued = inside, lambda: queued
+    line.inside, line.queued = inside, lambda: some(queued)
     with pytest.raises(
         Busy, match=r"^The queue is full. Please try again in about \d+ s.$"
     ) as told:
-        line.admit()
+        line.admit("one more")
     assert told.value.seconds == 1, "when the first of them is gone"
-    line.queued = lambda: queued - 1 if queued else 0
+    line.queued = lambda: some(queued - 1 if queued else 0)
     line.inside = inside if queued else inside - 1
-    line.admit()
+    line.admit("one more")

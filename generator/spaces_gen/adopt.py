@@ -36,7 +36,12 @@ CARD_KEYS = {
     "short_description": "short_description",
     "suggested_hardware": "hardware",
 }
-TUNING_NAMES = {"MODEL_ID": "model_id", "TIER": "hardware", "CACHE_EXAMPLES": "examples_cache"}
+TUNING_NAMES = {
+    "MODEL_ID": "model_id",
+    "TIER": "hardware",
+    "CACHE_EXAMPLES": "examples_cache",
+    "REQUESTS_PER_MINUTE": "requests_per_minute",
+}
 SOURCE_LINE = re.compile(r"^_src_path: (\S+)$", re.MULTILINE)
 VERSIONS = 10  # released ones that are tried, the newest first
 

@@ -14,7 +14,8 @@ import inspect
 import json
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
+from contextlib import AbstractAsyncContextManager, aclosing
 from typing import Any
 
 import gradio as gr
@@ -25,10 +26,11 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 
 from serving.endpoint import Endpoint
-from serving.errors import Busy, InputError, ModelError, VisitorError
-from serving.line import Line, route
+from serving.errors import Busy, InputError, ModelError, TooMany, VisitorError
+from serving.line import Line, direct, route
 from serving.metrics import Metrics
 from serving.values import as_json
+from serving.visitors import visitor_of
 
 log = logging.getLogger("space")
 
@@ -127,6 +129,7 @@ class DirectRoute:
             200: {"description": "The answer", "content": good},
             413: {"description": "Too large", "content": error},
             422: {"description": "The input cannot be answered", "content": error},
+            429: {"description": "Too many of your requests", "content": error},
             500: {"description": "The model failed", "content": error},
             503: {"description": "Too many requests wait", "content": error},
             504: {"description": "It took too long", "content": error},
@@ -135,41 +138,60 @@ class DirectRoute:
     async def predict(self, request: Request) -> Response:
         """Read the request, call the function, and write its answer."""
         route.set("direct")
+        line, visitor = self._line, visitor_of(request)
         try:
-            self._line.admit()
+            line.shares.check_rate(visitor)
+            line.admit(visitor)
             values = await self._read(request)
-            self._line.admit()  # others may have come while this was read
+            line.admit(visitor)  # others may have come while this was read
         except VisitorError as error:
-            outcome = "refused" if isinstance(error, Busy) else "invalid"
+            outcome = "refused" if isinstance(error, (Busy, TooMany)) else "invalid"
             self._metrics.ended("direct", outcome)
             return problem(error)
-        answer = self._endpoint.function(**values)
-        if not self._streams:
-            return await self._whole(request, answer)
-        if "text/event-stream" in request.headers.get("accept", ""):
-            return await self._events(answer)
-        return await self._whole(request, last(answer))
+        direct.set(line.shares.ticket(visitor, line.length))
+        if self._streams and "text/event-stream" in request.headers.get("accept", ""):
+            return await self._events(request, self._stream(values))
+        return await self._whole(request, self._answer(values))
+
+    async def _answer(self, values: dict[str, Any]) -> Any:
+        """What the function answers, or says at last, when it is this request's turn."""
+        async with self._turn():
+            answer = self._endpoint.function(**values)
+            return await (last(answer) if self._streams else answer)
+
+    async def _stream(self, values: dict[str, Any]) -> AsyncGenerator[Any, None]:
+        """All that the function says, when it is this request's turn."""
+        async with (
+            self._turn(),
+            aclosing(self._endpoint.function(**values)) as growing,
+        ):
+            async for value in growing:
+                yield value
+
+    def _turn(self) -> AbstractAsyncContextManager[None]:
+        ticket = direct.get()
+        assert ticket is not None
+        return self._line.turnstile.passing(ticket)
 
     async def _whole(self, request: Request, answer: Any) -> Response:
-        """The answer at once; who hangs up is not computed for."""
-        task = asyncio.ensure_future(answer)
-        gone = asyncio.ensure_future(hung_up(request))
+        """The answer at once."""
         try:
-            await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if not task.done():
-                return Response(status_code=499)
-            return JSONResponse({"result": as_json(await task)})
+            result = await unless_gone(request, answer)
+            return JSONResponse({"result": as_json(result)})
+        except Gone:
+            return Response(status_code=499)
         except Exception as error:  # noqa: BLE001  # of app.py, or no JSON
             return problem(error)
-        finally:
-            gone.cancel()
-            task.cancel()
 
-    async def _events(self, values: AsyncIterator[Any]) -> Response:
+    async def _events(
+        self, request: Request, values: AsyncGenerator[Any, None]
+    ) -> Response:
         """The answer bit by bit; Starlette closes the stream of who hangs up."""
         try:
-            first = await anext(values, "")  # refused at once, if it is
-        except Exception as error:  # noqa: BLE001  # of app.py
+            first = await unless_gone(request, anext(values, ""))
+        except Gone:
+            return Response(status_code=499)
+        except Exception as error:  # noqa: BLE001  # of app.py: refused at once
             return problem(error)
         return StreamingResponse(events(first, values), media_type="text/event-stream")
 
@@ -196,6 +218,28 @@ class DirectRoute:
         if not isinstance(body, dict):
             raise InputError("The body must be an object with named arguments.")
         return await self._endpoint.checked(body)
+
+
+class Gone(Exception):
+    """Whoever asked has hung up."""
+
+
+async def unless_gone(request: Request, answer: Awaitable[Any]) -> Any:
+    """What `answer` gives; who hangs up is not computed for.
+
+    Raises:
+        Gone: whoever asked has hung up.
+    """
+    task = asyncio.ensure_future(answer)
+    gone = asyncio.ensure_future(hung_up(request))
+    try:
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            raise Gone
+        return await task
+    finally:
+        gone.cancel()
+        task.cancel()
 
 
 async def hung_up(request: Request) -> None:
@@ -244,7 +288,8 @@ def as_event(**data: Any) -> str:
 def problem(error: Exception) -> Response:
     """The answer that tells an error."""
     known, sentence = explain(error)
-    headers = {"Retry-After": str(known.seconds)} if isinstance(known, Busy) else {}
+    later = isinstance(known, (Busy, TooMany))
+    headers = {"Retry-After": str(known.seconds)} if later else {}
     return JSONResponse({"detail": sentence}, known.status, headers)
 
 

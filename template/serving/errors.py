@@ -36,6 +36,19 @@ class Busy(VisitorError):
         )
 
 
+class TooMany(VisitorError):
+    """One visitor sends more requests than they may; `seconds` is how long to wait."""
+
+    status = 429
+
+    def __init__(self, a_minute: int, seconds: float) -> None:
+        self.seconds = max(1, round(seconds))
+        super().__init__(
+            f"You have sent {a_minute} requests within a minute, which is the limit. "
+            f"Please try again in {self.seconds} s."
+        )
+
+
 class TooLarge(VisitorError):
     """This request alone needs more memory than there is."""
 

@@ -17,9 +17,10 @@ from gradio.context import LocalContext
 from gradio.queueing import Event, Queue
 from gradio.server_messages import EstimationMessage, ProcessCompletedMessage
 
-from serving.errors import Busy
-from serving.line import Line
+from serving.errors import Busy, TooMany
+from serving.line import Line, direct
 from serving.metrics import Metrics
+from serving.visitors import Ticket, visitor_of
 
 
 @dataclass
@@ -33,21 +34,60 @@ class Visit:
 
 
 def adapt(queue: Queue, line: Line, metrics: Metrics) -> None:
-    """Let `line` decide who may wait in `queue`, and say how long."""
-    push = queue.push
+    """Let `line` decide who may wait in `queue`, who is next, and say how long."""
+    push, take, process = queue.push, queue.get_events, queue.process_events
 
     async def admit(body: Any, request: Any, username: str | None) -> Any:
+        visitor = visitor_of(request, body.session_hash or "")
         ahead = line.length
         try:
-            line.admit()
-        except Busy as busy:
+            line.shares.check_rate(visitor)
+            line.admit(visitor)
+        except (Busy, TooMany) as error:
             metrics.ended("queue", "refused")
-            return await refuse(queue, body, request, username, str(busy))
+            return await refuse(queue, body, request, username, str(error))
         answer = await push(body, request, username)
         event = queue.event_ids_to_events.get(str(answer[1]))
         if event is not None:
-            event.ahead = ahead  # type: ignore[attr-defined]
+            event.ticket = line.shares.ticket(visitor, ahead)  # type: ignore[attr-defined]
         return answer
+
+    def next_events() -> Any:
+        """What Gradio's own does, with the one whose turn it is in front."""
+        kept = []
+        for waiting in queue.event_queue_per_concurrency_id.values():
+            limit = waiting.concurrency_limit
+            if not waiting.queue or (
+                limit is not None and waiting.current_concurrency >= limit
+            ):
+                continue
+            ready = [
+                event
+                for event in waiting.queue
+                if line.shares.may_begin(ticket_of(event))
+            ]
+            if ready:
+                event = min(ready, key=lambda one: ticket_of(one).turn)
+                waiting.queue.remove(event)
+                waiting.queue.insert(0, event)
+            else:
+                kept.append((waiting, waiting.queue))
+                waiting.queue = []
+        try:
+            return take()
+        finally:
+            for waiting, events in kept:
+                waiting.queue = events
+
+    async def answer(events: list[Event], *rest: Any) -> None:
+        tickets = [ticket_of(event) for event in events]
+        for ticket in tickets:
+            line.shares.begin(ticket)
+        try:
+            await process(events, *rest)
+        finally:
+            for ticket in tickets:
+                line.shares.end(ticket)
 
     def tell(concurrency_id: str, after: int | None = None) -> None:
         waiting = queue.event_queue_per_concurrency_id[concurrency_id].queue
@@ -61,8 +101,14 @@ def adapt(queue: Queue, line: Line, metrics: Metrics) -> None:
                     ),
                 )
 
-    line.queued = lambda: len(queue)
+    line.queued = lambda: [
+        ticket_of(event)
+        for waiting in queue.event_queue_per_concurrency_id.values()
+        for event in waiting.queue
+    ]
     queue.push = admit  # type: ignore[method-assign]
+    queue.get_events = next_events  # type: ignore[method-assign]
+    queue.process_events = answer  # type: ignore[method-assign]
     queue.broadcast_estimations = tell  # type: ignore[method-assign]
 
 
@@ -86,11 +132,18 @@ async def refuse(
     return True, event._id, "success"
 
 
+def ticket_of(event: Event) -> Ticket:
+    """The place of an event; one that Gradio makes itself is its session's."""
+    found: Ticket | None = getattr(event, "ticket", None)
+    return found or Ticket(event.session_hash, 0.0, 0, event.enqueue_time)
+
+
 def visit(queue: Queue | None, line: Line) -> Visit:
     """Who asks for what is being answered now."""
+    if (ticket := direct.get()) is not None:
+        return Visit(ticket.arrived, ticket.ahead, lambda: True)
     number = LocalContext.event_id.get(None)
     event = queue.event_ids_to_events.get(number or "") if queue is not None else None
-    if event is None:  # called directly, as for the examples
+    if event is None:  # called by the Space itself, as for the examples
         return Visit(time.monotonic(), line.inside, lambda: True)
-    ahead = getattr(event, "ahead", line.inside)
-    return Visit(event.enqueue_time, ahead, lambda: event.alive)
+    return Visit(event.enqueue_time, ticket_of(event).ahead, lambda: event.alive)

@@ -6,9 +6,13 @@ from collections.abc import Callable
 from contextvars import ContextVar
 
 from serving.errors import Busy
+from serving.turnstile import Turnstile
+from serving.visitors import Shares, Ticket
 
 # Which way the request that is being answered came: "queue" or "direct".
 route: ContextVar[str] = ContextVar("route", default="queue")
+# Its place in the line, where it came on the direct route.
+direct: ContextVar[Ticket | None] = ContextVar("direct", default=None)
 
 FORGET = 0.98  # of what is known, with each answer: the last 50 or so count
 # The fit is pulled towards "nobody ahead, no wait" with this share of the weight; it
@@ -20,30 +24,46 @@ class Line:
     """The requests of both routes: through Gradio's queue, and direct.
 
     Args:
-        at_once: requests that are answered at the same time.
+        at_once: requests that are answered at the same time, on each of the routes.
         max_size: further ones that may wait.
+        a_minute: requests of one visitor in a minute; 0 for no limit.
     """
 
-    def __init__(self, at_once: int, max_size: int) -> None:
+    def __init__(self, at_once: int, max_size: int, a_minute: int = 0) -> None:
         self._at_once, self._max_size = at_once, max_size
+        self.shares = Shares(at_once, a_minute)
         self.inside = 0  # requests that are being answered, or wait for the model
-        self.queued: Callable[[], int] = lambda: 0  # requests in Gradio's queue
+        self.queued: Callable[[], list[Ticket]] = list  # requests in Gradio's queue
+        self.turnstile = Turnstile(at_once, self.shares)  # of the direct route
         self._weight = self._ahead = self._time = 0.0
         self._ahead_ahead = self._ahead_time = 0.0
 
     @property
     def length(self) -> int:
         """Requests in the Space."""
-        return self.inside + self.queued()
+        return self.inside + len(self.waiting)
 
-    def admit(self) -> None:
+    @property
+    def waiting(self) -> list[Ticket]:
+        """Those that may not begin yet."""
+        return [*self.queued(), *self.turnstile.waiting]
+
+    def admit(self, visitor: str) -> None:
         """Check that another request may come in.
+
+        The last half of the places is for those who have few.
 
         Raises:
             Busy: too many wait.
         """
-        waiting = self.queued() + max(0, self.inside - self._at_once)
-        if waiting >= self._max_size:
+        tickets = self.waiting
+        waiting = len(tickets) + max(0, self.inside - self._at_once)
+        if 2 * waiting < self._max_size:
+            return
+        own = sum(ticket.visitor == visitor for ticket in tickets)
+        others = len({ticket.visitor for ticket in tickets} - {visitor})
+        too_many = others and own >= max(1, self._max_size // (2 * (others + 1)))
+        if too_many or waiting >= self._max_size:
             # until a tenth of the waiting are gone, so that a retry finds room
             gone = max(1, waiting // 10)
             later = (self.expected(self.length) or 1) - (

@@ -51,6 +51,7 @@ class Runtime:
     cpus: int
     gpus: int
     cache_examples: str
+    requests_per_minute: int
     reason: str
 
     @property
@@ -230,6 +231,14 @@ def with_overrides(tier: Tier) -> Tier:
     return tier
 
 
+def requests_per_minute() -> int:
+    """How many one visitor may make; 0 for no limit."""
+    value = os.environ.get("REQUESTS_PER_MINUTE") or str(tuning.REQUESTS_PER_MINUTE)
+    if not value.isdecimal():
+        sys.exit(f"REQUESTS_PER_MINUTE must be a whole number from 0, not {value!r}.")
+    return int(value)
+
+
 def write_log() -> None:
     """Show what the Space itself logs; the logs of libraries stay as they are."""
     if log.handlers:
@@ -260,6 +269,7 @@ def start() -> Runtime:
         hardware.cpus,
         hardware.gpus,
         os.environ.get("CACHE_EXAMPLES") or tuning.CACHE_EXAMPLES,
+        requests_per_minute(),
         reason,
     )
     values = f"{tier.dtype}, up to {tier.max_batch_size} requests at once"

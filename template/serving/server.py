@@ -68,7 +68,10 @@ class Server:
         self._flights: dict[str, Flight] = {}
         self._present: dict[asyncio.Task[Any], Callable[[], bool]] = {}
         self._demo: gr.Blocks | None = None
-        self.line = Line(self.concurrency_limit, self.about.runtime.tier.max_size)
+        runtime = self.about.runtime
+        self.line = Line(
+            self.concurrency_limit, runtime.tier.max_size, runtime.requests_per_minute
+        )
 
     @property
     def about(self) -> About:

@@ -13,7 +13,7 @@ from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
 from spaces_gen.load.endpoint import Endpoint
 from spaces_gen.load.inputs import Upload, is_message
 
-BUSY = 503
+NO_ROOM = (429, 503)  # for this visitor, for anybody
 PREFIX = "/gradio_api"
 
 
@@ -52,7 +52,7 @@ class QueueVisitor:
         ]
         body = {"data": data, "fn_index": self._endpoint.number, "session_hash": session}
         joined = await self._client.post(f"{PREFIX}/queue/join", json=body)
-        if joined.status_code == BUSY:
+        if joined.status_code in NO_ROOM:
             raise Refused
         if joined.status_code != 200:
             raise Failed(f"status {joined.status_code} on joining the queue")
@@ -103,7 +103,7 @@ class DirectVisitor:
             }
         headers = {"accept": accept}
         async with self._client.stream("POST", "/api/predict", headers=headers, **how) as stream:
-            if stream.status_code == BUSY:
+            if stream.status_code in NO_ROOM:
                 raise Refused
             if stream.status_code != 200:
                 raise Failed(f"status {stream.status_code}")
