@@ -89,7 +89,8 @@ def test_a_copy_whose_model_cannot_be_started_any_more_is_replaced(cluster: Clus
 
 
 def test_files_reach_the_copies_and_bad_ones_are_told(cluster: Cluster, tmp_path: Path) -> None:
-    client = Client(cluster.url, verbose=False)
+    # by itself it gives up after 5 s, which a machine with other work may need
+    client = Client(cluster.url, verbose=False, httpx_kwargs={"timeout": 60})
     names = ("space_batch_size_sum", "space_queue_wait_seconds_count")
     before = [counted(cluster, name) for name in names]
 
