@@ -36,7 +36,8 @@ LONGEST = (
     *("bench", "direct_route", "merge", "browser_vision", "publish_faults", "browser"),
     *("batch_equals_single", "processes", "browser_audio", "browser_documents", "demo", "adopt"),
     *("tune", "engines", "publish", "upgrade_versions", "requirements", "tabular"),
-    *("browser_chat", "upgrade", "browser_text", "vision", "inspect", "plan", "swap"),
+    *("scale_rendered", "browser_chat", "upgrade", "browser_text", "vision", "inspect"),
+    *("plan", "swap"),
 )
 
 # Their tests take a model type and visit its Space, which is started once for all of them.

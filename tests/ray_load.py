@@ -13,8 +13,10 @@ import httpx
 
 VISITORS = 12
 FRAMES = itertools.count(1000)  # of a recording: no two are the same
-LISTENS = '''"""Says how long a recording is, and which model heard it."""
+SLOW, FATAL = (555, 556), 666  # of those that take longer, and of one that cannot be answered
+LISTENS = f'''"""Says how long a recording is, and which model heard it."""
 
+import threading
 import time
 import wave
 
@@ -32,12 +34,20 @@ def prepare(sound, *options):
     if sound is None:
         raise InputError("Please record or upload something.")
     with wave.open(sound) as file:
-        return f"{file.getnframes()} by model {VERSION}"
+        return f"{{file.getnframes()}} by model {{VERSION}}"
+
+
+class Unheard:
+    """Comes as far as the replica, which cannot pass it on."""
+
+    def __reduce__(self):
+        return threading.Lock, ()
 
 
 def predict(batch):
-    time.sleep(0.1)
-    return batch
+    heard = [int(said.split()[0]) for said in batch]
+    time.sleep(3 if {{*{SLOW}}} & {{*heard}} else 0.1)
+    return [Unheard() if one == {FATAL} else said for one, said in zip(heard, batch)]
 '''
 
 

@@ -95,6 +95,7 @@ class Replica:
 
     async def check_health(self) -> None:
         """Ray replaces a replica whose model cannot be started again."""
+        self._model.start()  # the end of its process is noticed before anybody asks
         if self._model.given_up:
             # at once: it would look idle and be given all the requests
             os._exit(1)

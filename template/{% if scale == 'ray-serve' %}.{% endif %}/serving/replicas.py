@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import os
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
 from gradio.utils import get_upload_folder
@@ -102,9 +102,11 @@ class Replicas:
         for _ in range(ATTEMPTS):
             asked = asking(streams, given, arrived)
             try:
-                async for answer in asked:
+                answer = await within(self._patience, asked)
+                while answer is not None:
                     begun = True
                     yield self._value(answer)
+                    answer = await anext(asked, None)
                 return
             except GONE as error:
                 self._metrics.restarted()
@@ -163,12 +165,15 @@ def asking(method: Any, *request: Any) -> Any:
 async def within(seconds: float, asked: Any) -> Any:
     """The answer to a call, which is cancelled with whoever waits for it.
 
+    Of a stream it is the next value, None at its end.
+
     Raises:
         Unavailable: it has not come by then.
     """
 
     async def result() -> Any:
-        return await asked
+        is_stream = isinstance(asked, AsyncIterator)
+        return await (anext(asked, None) if is_stream else asked)
 
     task = asyncio.ensure_future(result())
     try:

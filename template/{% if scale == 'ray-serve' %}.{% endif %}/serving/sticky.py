@@ -12,10 +12,10 @@ from __future__ import annotations
 import pickle
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, MutableMapping
-from http.cookies import CookieError, SimpleCookie
 from typing import Any
 
 from ray.serve.experimental.consistent_hash_router import ConsistentHashRouter
+from starlette.requests import cookie_parser
 
 COOKIE = "space_affinity"
 # Spaces are shown inside a page of another site, which keeps cookies apart by that site
@@ -63,12 +63,8 @@ def is_page(message: Scope) -> bool:
 
 def cookie(scope: Scope) -> str:
     """The cookie by which a visitor is known."""
-    found: SimpleCookie = SimpleCookie()
-    try:
-        found.load(header(scope, b"cookie"))
-    except CookieError:
-        return ""
-    return found[COOKIE].value if COOKIE in found else ""
+    # Python's own SimpleCookie reads none if one of them, of whatever else, is odd
+    return cookie_parser(header(scope, b"cookie")).get(COOKIE, "")
 
 
 def with_cookie(application: Any) -> Any:
