@@ -288,8 +288,9 @@ def as_event(**data: Any) -> str:
 def problem(error: Exception) -> Response:
     """The answer that tells an error."""
     known, sentence = explain(error)
-    later = isinstance(known, (Busy, TooMany))
-    headers = {"Retry-After": str(known.seconds)} if later else {}
+    headers = {}
+    if isinstance(known, (Busy, TooMany)):
+        headers["Retry-After"] = str(known.seconds)
     return JSONResponse({"detail": sentence}, known.status, headers)
 
 

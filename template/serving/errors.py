@@ -59,7 +59,13 @@ class TooLarge(VisitorError):
 
 
 class ModelError(VisitorError):
-    """The model failed; what happened is in the log."""
+    """The model failed; what happened is in the log.
+
+    Attributes:
+        reason: why it could not be loaded, where that can be said in a sentence.
+    """
+
+    reason = ""
 
 
 class TookTooLong(ModelError):

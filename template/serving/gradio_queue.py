@@ -108,7 +108,7 @@ def adapt(queue: Queue, line: Line, metrics: Metrics) -> None:
     ]
     queue.push = admit  # type: ignore[method-assign]
     queue.get_events = next_events  # type: ignore[method-assign]
-    queue.process_events = answer  # type: ignore[method-assign]
+    queue.process_events = answer  # type: ignore[method-assign, assignment]
     queue.broadcast_estimations = tell  # type: ignore[method-assign]
 
 

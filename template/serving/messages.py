@@ -64,6 +64,12 @@ class About(NamedTuple):
         return self.runtime.model_id, self.runtime.dtype, self.revision, self.code
 
 
+class NotLoaded(NamedTuple):
+    """In place of `About`: why the model could not be loaded; "" where only the log says."""
+
+    reason: str
+
+
 class Starting(NamedTuple):
     """The model is called with these requests; `began` by time.monotonic()."""
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from prometheus_client import (
     CollectorRegistry,
     Counter,
+    Gauge,
     Histogram,
     disable_created_metrics,
     generate_latest,
@@ -16,7 +19,7 @@ ITEMS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512)
 
 
 class Metrics:
-    """Counters and histograms of one Space; all of them only grow."""
+    """What one Space counts."""
 
     def __init__(self) -> None:
         disable_created_metrics()  # they would double the list
@@ -66,6 +69,15 @@ class Metrics:
             buckets=SECONDS,
         )
         self.largest_batch = 0
+
+    def watch(self, waiting: Callable[[], int]) -> None:
+        """Show how many requests wait, each time that somebody looks."""
+        gauge = Gauge(
+            "space_waiting",
+            "Requests whose turn has not come.",
+            registry=self._registry,
+        )
+        gauge.set_function(waiting)
 
     def ended(self, route: str, outcome: str) -> None:
         """Count a request: `outcome` is answered, failed, invalid, refused or left."""

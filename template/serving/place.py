@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import signal
+import sys
 from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
 
+from serving.apology import until_loaded
+from serving.errors import ModelError
 from serving.machine import ON_ZERO_GPU
 from serving.metrics import Metrics
 from serving.processes import Processes
 from serving.zero_gpu import ZeroGpu
+
+log = logging.getLogger("space")
+
+
+def loaded(metrics: Metrics) -> Any:
+    """The model; on the platform a page says meanwhile why it cannot be loaded."""
+    try:
+        return model(metrics)
+    except ModelError as error:
+        if error.reason:
+            log.error("%s", error.reason)
+        said = "The model could not be loaded; what is above says why."
+        if host is not here or not os.environ.get("SPACE_ID"):
+            sys.exit(said)
+        log.error("%s", said)
+        return until_loaded(lambda: model(metrics), error.reason)
 
 
 def here(demo: gr.Blocks, settings: dict[str, Any]) -> None:

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from serving.errors import ModelError
-from serving.messages import LENGTH, About, Chunk, Failed, Result, Stop
+from serving.messages import LENGTH, About, Chunk, Failed, NotLoaded, Result, Stop
 
 log = logging.getLogger("space")
 
@@ -95,7 +95,7 @@ class Process:
         """Wait until the model is loaded.
 
         Raises:
-            ModelError: it cannot be loaded; the log says why.
+            ModelError: it cannot be loaded; the log says why, and perhaps its reason.
         """
         while not (messages := self._complete()):
             data = os.read(self._stdout.fileno(), READ_BYTES)
@@ -103,6 +103,13 @@ class Process:
                 self.kill()
                 raise ModelError
             self._incoming += data
+        if isinstance(messages[0], NotLoaded):
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._popen.wait(LAST_WORDS_SECONDS)  # it writes into the log
+            self.kill()
+            error = ModelError()
+            error.reason = messages[0].reason
+            raise error
         assert isinstance(messages[0], About)
         self.about = messages[0]
         self.heard = self.flowed = time.monotonic()

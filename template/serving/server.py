@@ -7,7 +7,6 @@ import gc
 import html
 import logging
 import os
-import sys
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager, suppress
@@ -25,7 +24,7 @@ from serving.cache import AnswerCache
 from serving.card import read_card
 from serving.digest import digest, digest_files
 from serving.endpoint import find_endpoint
-from serving.errors import SORRY, InputError, ModelError, VisitorError
+from serving.errors import SORRY, InputError, VisitorError
 from serving.examples import ExampleCache, load_examples
 from serving.gradio_queue import Visit, visit
 from serving.launch import launch
@@ -51,10 +50,7 @@ class Server:
         write_log()
         os.chdir(Path(__file__).parent.parent)  # where the examples lie
         self.metrics = Metrics()
-        try:
-            self._model = place.model(self.metrics)
-        except ModelError:
-            sys.exit("The model could not be loaded; what is above says why.")
+        self._model = place.loaded(self.metrics)
         self.card = read_card()
         title, description = map(html.escape, self.card)
         self.heading = (
@@ -72,6 +68,7 @@ class Server:
         self.line = Line(
             self.concurrency_limit, runtime.tier.max_size, runtime.requests_per_minute
         )
+        self.metrics.watch(lambda: len(self.line.waiting))
 
     @property
     def about(self) -> About:

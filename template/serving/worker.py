@@ -29,6 +29,7 @@ from contextlib import aclosing, contextmanager, suppress
 from typing import Any, BinaryIO
 
 from serving.batcher import Batcher, out_of_memory
+from serving.causes import why_not_loaded
 from serving.contract import Model, revision
 from serving.errors import InputError
 from serving.examples import code_hash
@@ -42,6 +43,7 @@ from serving.messages import (
     Chunk,
     Done,
     Failed,
+    NotLoaded,
     Result,
     Starting,
     Stop,
@@ -357,7 +359,15 @@ def main() -> None:
     os.dup2(2, 1)  # ... and what it prints is no answer
     for number in (signal.SIGINT, signal.SIGTERM):  # the page's process decides
         signal.signal(number, signal.SIG_IGN)
-    Worker(sink, max_batch_size=int(sys.argv[1]), notes=sys.argv[2]).run(source)
+    try:
+        worker = Worker(sink, max_batch_size=int(sys.argv[1]), notes=sys.argv[2])
+    except (Exception, SystemExit) as error:
+        reason = why_not_loaded(error, runtime.model_id)
+        data = pickle.dumps([NotLoaded(reason)])
+        sink.write(LENGTH.pack(len(data)) + data)
+        sink.flush()
+        raise
+    worker.run(source)
 
 
 if __name__ == "__main__":
