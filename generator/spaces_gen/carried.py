@@ -56,14 +56,17 @@ class Known:
 
 def measurements(answers: Mapping[str, Any], model_id: str) -> dict[str, Measurement]:
     """The measurements among a Space's answers, by flavor; those that are damaged are left out."""
-    of_model = (answers.get("measured") or {}).get(model_id) or {}
+    known = answers.get("measured")
+    of_model = known.get(model_id) if isinstance(known, Mapping) else None
+    if not isinstance(of_model, Mapping):
+        return {}
     found = {}
     for flavor, row in of_model.items():
         tier = load_tiers().get(str(flavor))
         try:
             if tier is not None:
                 found[str(flavor)] = measurement(tier, row)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             continue
     return found
 
@@ -72,7 +75,8 @@ def measurement(tier: Tier, row: Mapping[str, Any]) -> Measurement:
     """One of them.
 
     Raises:
-        KeyError, TypeError, ValueError: it has no figures.
+        KeyError, TypeError, ValueError, AttributeError, OverflowError: it has no figures, or
+            such as nobody measures.
     """
     figures = row["figures"]
     known = {int(size): float(seconds) for size, seconds in figures["seconds"].items()}

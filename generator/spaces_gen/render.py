@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from spaces_gen import __version__
 from spaces_gen.bundle import staged_template
 from spaces_gen.errors import UserError
@@ -77,6 +79,15 @@ def move_into(rendered: Path, destination: Path) -> None:
             shutil.move(path, target)
 
 
+def asked(template: Path, answers: Mapping[str, Any]) -> dict[str, Any]:
+    """The answers to what a template asks; Jinja would see others as well, in place of its own.
+
+    An answers file may hold those to questions of another version, or what somebody put there.
+    """
+    spec = yaml.safe_load((template / "copier.yml").read_text(encoding="utf-8"))
+    return {key: value for key, value in answers.items() if key in spec and key[:1] != "_"}
+
+
 def provenance() -> dict[str, str]:
     """What the answers file says of the template's version; a version in development has no tag."""
     return {} if "dev" in __version__ else {"_commit": f"v{__version__}"}
@@ -110,7 +121,7 @@ def render_template(
         copier.run_copy(
             str(template),
             folder,
-            data={**answers, "provenance": dict(provenance)},
+            data={**asked(template, answers), "provenance": dict(provenance)},
             user_defaults=dict(suggestions or {}),
             defaults=not interactive,
             quiet=True,
