@@ -18,7 +18,7 @@ from spaces_gen.errors import UserError
 from spaces_gen.estimate import ESTIMATES
 from spaces_gen.questions import questions
 from spaces_gen.tables import load_model_types, load_tiers
-from spaces_gen.upgrading.change import content, rendered
+from spaces_gen.upgrading.change import answers_file, content, rendered
 from spaces_gen.upgrading.files import File, Files, Folder
 from spaces_gen.upgrading.merge import equal_text
 from spaces_gen.upgrading.recorded import is_address, normal, public_source
@@ -70,7 +70,7 @@ def adopt(
     if recover(folder.resolve()):
         say(f"an interrupted change of {folder} was undone first")
     mine = Folder(folder)
-    before = content(mine, ANSWERS)
+    before = answers_file(mine)
     origin = find_origin(mine, str(folder))
     if not agree(origin):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -82,6 +83,9 @@ def measurement(tier: Tier, row: Mapping[str, Any]) -> Measurement:
     known = {int(size): float(seconds) for size, seconds in figures["seconds"].items()}
     service = ServiceTime(known, float(figures["front_end"]), shared=not tier.gpu)
     fixed, each = float(figures["fixed_gb"]), float(figures["request_gb"])
+    numbers = [service.front_end, fixed, each, *known.values()]
+    if not all(map(math.isfinite, numbers)) or service.front_end <= 0 or min(fixed, each) < 0:
+        raise ValueError(f"no measurement: {numbers}")
     room = Memory(fixed, each, tier.model_memory_gb)
     return Measurement(
         tier, str(row["dtype"]), int(row["workers"]), int(figures["requests"]), service, room
