@@ -12,9 +12,12 @@ from typing import Any
 
 import pytest
 import yaml
+from publishing import Here
 from upgrading import (
     ANSWERS,
+    commit,
     fresh,
+    git,
     put,
     refusal,
     renders_once,
@@ -219,6 +222,69 @@ def test_answers_that_are_no_file_of_the_space(
     assert target.read_bytes() == GOOD
     if path.is_fifo():
         path.unlink()
+
+
+# -- what is sent, and where a template comes from -------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["hardware: a list", "hardware: none", "a bomb", "huge lines"])
+def test_hostile_answers_when_it_is_published(name: str, space: Path, command: Here) -> None:
+    (space / ANSWERS).write_bytes({**REFUSED, **NOT_RENDERED}[name])
+    done = command("publish", str(space), "--repo-id", "me/demo", "--dry-run")
+    assert done.returncode == (1 if name == "hardware: none" else 0), done.stderr
+    if done.returncode:
+        one_line(refusal(done))
+    assert all(one.isprintable() or one == "\n" for one in done.stdout)
+
+
+ELSEWHERE = "{{ '../' * 20 }}tmp/hostile"
+TEMPLATES: dict[str, tuple[dict[str, Any], dict[str, bytes]]] = {
+    "tasks": ({"_tasks": [RUN]}, {}),
+    "migrations": ({"_migrations": [{"version": "v0", "before": [RUN]}]}, {}),
+    "extensions": ({"_jinja_extensions": ["os.system"]}, {}),
+    "data from elsewhere": (
+        {"_external_data": {"a": "../../../../etc/passwd"}},
+        {"in/a.jinja": b"{{ _external_data.a }}"},
+    ),
+    "a folder elsewhere": ({"_subdirectory": "../.."}, {}),
+    "a link": ({}, {"in/key": b"-> /etc/passwd"}),
+    "names that lead elsewhere": ({}, {f"in/{ELSEWHERE}": b"x"}),
+    "what includes from elsewhere": ({}, {"in/a.jinja": b"{% include '../../etc/passwd' %}"}),
+    "what Python has": ({}, {"in/a.jinja": b"{{ lipsum.__globals__['os'].system('touch x') }}"}),
+    "a question of Python": (
+        {"x": {"type": "str", "default": "{{ ''.__class__.__mro__[1].__subclasses__() }}"}}, {}
+    ),
+    "no questions": ({"_exclude": 7}, {"copier.yml": b"[1]"}),
+    "no YAML": ({}, {"copier.yml": b"[" * 5000}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_a_hostile_template_gets_nowhere(name: str, space: Path, tmp_path: Path) -> None:
+    """One that a Space names as its own; whoever changes the Space never said to trust it."""
+    template = tmp_path.parent / f"{tmp_path.name}-template"
+    settings, files = TEMPLATES[name]
+    written = {"copier.yml": yaml.safe_dump({"_subdirectory": "in", **settings}).encode(), **files}
+    for path, data in written.items():
+        if data.startswith(b"-> "):
+            put({"in/x": b"x"}, template)
+            (template / path).symlink_to(data[3:].decode())
+        else:
+            put({"in/x": b"x", path: data}, template)
+    commit(template, "v1")
+    git(template, "tag", "v1")
+    address = "https://evil.example/template"
+    (space / ANSWERS).write_bytes(instead(_src_path=address, _commit="v1"))
+    variables = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.{template}.insteadOf",
+        "GIT_CONFIG_VALUE_0": address,
+    }
+    before = take(space)
+    one_line(refusal(run_here("upgrade", space, "--hardware", "t4-small", env=variables)))
+    assert take(space) == before
+    assert os.listdir() == [space.name]
+    assert not Path("/tmp/hostile").exists()
 
 
 # -- what `adopt` finds out ------------------------------------------------------------------------

@@ -194,7 +194,7 @@ def check(
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         for finding in findings:
-            typer.echo(as_line(finding))
+            typer.echo(harmless(as_line(finding)))
         typer.echo(f"{space}: {len(errors)} errors, {len(findings) - len(errors)} warnings")
     if errors:
         raise typer.Exit(1)

@@ -83,8 +83,16 @@ def asked(template: Path, answers: Mapping[str, Any]) -> dict[str, Any]:
     """The answers to what a template asks; Jinja would see others as well, in place of its own.
 
     An answers file may hold those to questions of another version, or what somebody put there.
+
+    Raises:
+        UserError: it is no template.
     """
-    spec = yaml.safe_load((template / "copier.yml").read_text(encoding="utf-8"))
+    try:
+        spec = yaml.safe_load((template / "copier.yml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        spec = None
+    if not isinstance(spec, dict):
+        raise UserError("the template has no copier.yml that can be read")
     return {key: value for key, value in answers.items() if key in spec and key[:1] != "_"}
 
 
@@ -114,6 +122,7 @@ def render_template(
     for name in [name for name in os.environ if is_of_a_hook(name)]:
         del os.environ[name]  # they would point to the repository of the git hook
     check_kinds(answers)
+    answers = asked(template, answers)
     import copier
     import jinja2
 
@@ -121,11 +130,15 @@ def render_template(
         copier.run_copy(
             str(template),
             folder,
-            data={**asked(template, answers), "provenance": dict(provenance)},
+            data={**answers, "provenance": dict(provenance)},
             user_defaults=dict(suggestions or {}),
             defaults=not interactive,
             quiet=True,
             settings=copier.Settings(),
         )
+    except copier.errors.UnsafeTemplateError as error:
+        raise UserError(
+            "the template wants to run programs of its own, which spaces-gen never does"
+        ) from error
     except (ValueError, TypeError, copier.errors.CopierError, jinja2.TemplateError) as error:
         raise explain(error) from error
