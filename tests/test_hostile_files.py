@@ -68,8 +68,6 @@ REFUSED: dict[str, bytes] = {
     "an alias to itself": instead(title=b"&a [*a]"),
     "deep lists": GOOD + b"x: " + b"[" * 50_000,
     "deep mappings": GOOD + b"x: " + b"{a: " * 50_000,
-    "a list": b"- 1\n",
-    "nothing": b"",
     "a text": b"hello",
     "two documents": GOOD + b"---\n" + GOOD,
     "huge": GOOD + b"#" * MOST_BYTES,
@@ -82,12 +80,9 @@ REFUSED: dict[str, bytes] = {
     "a bad date": GOOD + b"x: 2020-99-99\n",
     "a tag that does not fit": GOOD + b"x: !!int ''\n",
     "a key that is a list": GOOD + b"? [a]\n: b\n",
-    "a model type of another kind": instead(model_type=[TEXT]),
     "an unknown model type": instead(model_type="../../../etc/passwd"),
     "escapes in a model type": instead(model_type="\x1b[31m\x07\u202e"),
     "source: another program": instead(_src_path="ext::sh -c touch% hostile"),
-    "source: an option": instead(_src_path="--upload-pack=touch hostile"),
-    "source: a folder": instead(_src_path="/etc"),
     "source: an option of ssh": instead(_src_path="ssh://-oProxyCommand=touch"),
     "source: git@-": instead(_src_path="git@-oProxyCommand=x:y"),
     "source: a list": instead(_src_path=["ext::sh"]),
@@ -102,7 +97,6 @@ REFUSED: dict[str, bytes] = {
     "size: digits": instead(model_parameters="9" * 5000),
     "title: a mapping": instead(title={"a": "\x1b[31m"}),
     "title: bytes": instead(title=b"!!binary aGk="),
-    "title: a date": instead(title=b"2020-01-01"),
     "hardware: a list": instead(hardware=["cpu-basic"]),
     "measured: a list": instead(measured=[1]),
 }  # fmt: skip
@@ -121,12 +115,8 @@ NOT_RENDERED: dict[str, bytes] = {
     "computed: source": instead(source="ext::sh"),
     "computed: tiers": instead(tiers={}),
     "measured: code": measured(max_batch_size=f"1); {RUN} #"),
-    "measured: a source of lines": measured(source="a\n\x1b[31m"),
-    "measured: another column": measured(flavor="t4-small"),
     "measured: true": measured(workers=True),
     "measured: an engine": measured(engine=f'x"); {RUN}'),
-    "measured: negative": measured(workers=-1),
-    "measured: a text": instead(measured={MODEL: "x"}),
 }
 FIGURES = {"dtype": "float32", "workers": 1, "source": "measured"}
 SOUND = {"seconds": {"1": 0.1}, "front_end": 0.1, "fixed_gb": 1, "request_gb": 1, "requests": 1}
@@ -237,7 +227,7 @@ def test_hostile_answers_when_it_is_published(name: str, space: Path, command: H
     assert all(one.isprintable() or one == "\n" for one in done.stdout)
 
 
-ELSEWHERE = "{{ '../' * 20 }}tmp/hostile"
+ELSEWHERE = "{{ '..' }}/{{ '..' }}/hostile"
 TEMPLATES: dict[str, tuple[dict[str, Any], dict[str, bytes]]] = {
     "tasks": ({"_tasks": [RUN]}, {}),
     "migrations": ({"_migrations": [{"version": "v0", "before": [RUN]}]}, {}),

@@ -140,5 +140,8 @@ def render_template(
         raise UserError(
             "the template wants to run programs of its own, which spaces-gen never does"
         ) from error
-    except (ValueError, TypeError, copier.errors.CopierError, jinja2.TemplateError) as error:
+    except (
+        *(ValueError, TypeError, LookupError, AttributeError),  # also of a template that is none
+        *(copier.errors.CopierError, jinja2.TemplateError),
+    ) as error:
         raise explain(error) from error
