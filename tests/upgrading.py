@@ -404,7 +404,7 @@ def rendered_once(
     template: Template, answers: Mapping[str, Any], complaint: str = ""
 ) -> dict[str, File]:
     """`change.rendered`, but once for the same template and answers."""
-    found = hashlib.sha256(json.dumps([dict(answers), template.provenance]).encode())
+    found = hashlib.sha256(json.dumps([dict(answers), template.provenance], default=repr).encode())
     for path in sorted(path for path in template.folder.rglob("*") if path.is_file()):
         found.update(f"{path.relative_to(template.folder)}\0".encode())
         found.update(hashlib.sha256(path.read_bytes()).digest())

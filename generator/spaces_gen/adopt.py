@@ -13,12 +13,12 @@ from typing import Any
 
 import yaml
 
-from spaces_gen.answers import ANSWERS
+from spaces_gen.answers import ANSWERS, MOST_BYTES, load_plain
 from spaces_gen.errors import UserError
 from spaces_gen.estimate import ESTIMATES
 from spaces_gen.questions import questions
 from spaces_gen.tables import load_model_types, load_tiers
-from spaces_gen.upgrading.change import content, rendered
+from spaces_gen.upgrading.change import answers_file, content, rendered
 from spaces_gen.upgrading.files import File, Files, Folder
 from spaces_gen.upgrading.merge import equal_text
 from spaces_gen.upgrading.recorded import is_address, normal, public_source
@@ -75,7 +75,7 @@ def adopt(
     if recover(folder.resolve()):
         say(f"an interrupted change of {folder} was undone first")
     mine = Folder(folder)
-    before = content(mine, ANSWERS)
+    before = answers_file(mine)
     origin = find_origin(mine, str(folder))
     if not agree(origin):
         return None
@@ -151,15 +151,16 @@ def from_card(card: bytes) -> dict[str, Any]:
     """The answers that stand in the header of the card."""
     parts = card.decode("utf-8", "replace").replace("\r\n", "\n").split("---\n", 2)
     try:
-        header = yaml.safe_load(parts[1]) if len(parts) == 3 and not parts[0].strip() else None
-    except yaml.YAMLError:
+        header = load_plain(parts[1]) if len(parts) == 3 and not parts[0].strip() else None
+    except (ValueError, yaml.YAMLError):
         header = None
     if not isinstance(header, dict):
         return {}
     found = {ours: str(header[key]) for key, ours in CARD_KEYS.items() if header.get(key)}
     if found.get("hardware") not in load_tiers():
         found.pop("hardware", None)
-    tags = [tag for tag in header.get("tags") or [] if tag in load_model_types()]
+    listed = header.get("tags")
+    tags = [key for key in load_model_types() if isinstance(listed, list) and key in listed]
     return {**found, **({"model_type": tags[0]} if len(tags) == 1 else {})}
 
 
@@ -178,8 +179,9 @@ def from_tuning(source: bytes) -> dict[str, Any]:
 
 def from_rows(answers: Mapping[str, Any], tuning: bytes) -> dict[str, Any]:
     """The measured values among the rows of tuning.py, as an answer; none where there are none."""
+    given = OF_A_MACHINE | {"shards"}  # it follows from the size of the model
     rows = {
-        flavor: {key: value for key, value in row.items() if key not in OF_A_MACHINE}
+        flavor: {key: value for key, value in row.items() if key not in given}
         for flavor, row in rows_by_flavor(tuning).items()
         if str(row.get("source")).startswith("measured")
     }
@@ -195,10 +197,10 @@ def source_in(damaged: bytes) -> str:
 def from_answers(damaged: bytes) -> dict[str, Any]:
     """What can still be read of a damaged answers file; the hardware is what the files say."""
     found: dict[str, Any] = {}
-    for line in damaged.decode("utf-8", "replace").splitlines():
+    for line in damaged[:MOST_BYTES].decode("utf-8", "replace").splitlines():
         try:
-            one = yaml.safe_load(line)
-        except yaml.YAMLError:
+            one = load_plain(line)
+        except (ValueError, yaml.YAMLError):
             continue
         if isinstance(one, dict):
             found |= {key: value for key, value in one.items() if isinstance(value, str | int)}

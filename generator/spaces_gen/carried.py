@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -56,14 +57,17 @@ class Known:
 
 def measurements(answers: Mapping[str, Any], model_id: str) -> dict[str, Measurement]:
     """The measurements among a Space's answers, by flavor; those that are damaged are left out."""
-    of_model = (answers.get("measured") or {}).get(model_id) or {}
+    known = answers.get("measured")
+    of_model = known.get(model_id) if isinstance(known, Mapping) else None
+    if not isinstance(of_model, Mapping):
+        return {}
     found = {}
     for flavor, row in of_model.items():
         tier = load_tiers().get(str(flavor))
         try:
             if tier is not None:
                 found[str(flavor)] = measurement(tier, row)
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError):
             continue
     return found
 
@@ -72,12 +76,16 @@ def measurement(tier: Tier, row: Mapping[str, Any]) -> Measurement:
     """One of them.
 
     Raises:
-        KeyError, TypeError, ValueError: it has no figures.
+        KeyError, TypeError, ValueError, AttributeError, OverflowError: it has no figures, or
+            such as nobody measures.
     """
     figures = row["figures"]
     known = {int(size): float(seconds) for size, seconds in figures["seconds"].items()}
     service = ServiceTime(known, float(figures["front_end"]), shared=not tier.gpu)
     fixed, each = float(figures["fixed_gb"]), float(figures["request_gb"])
+    numbers = [service.front_end, fixed, each, *known.values()]
+    if not all(map(math.isfinite, numbers)) or service.front_end <= 0 or min(fixed, each) < 0:
+        raise ValueError(f"no measurement: {numbers}")
     room = Memory(fixed, each, tier.model_memory_gb)
     return Measurement(
         tier, str(row["dtype"]), int(row["workers"]), int(figures["requests"]), service, room

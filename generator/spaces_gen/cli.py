@@ -18,6 +18,7 @@ from spaces_gen import __version__
 from spaces_gen.errors import UsageError, UserError
 from spaces_gen.names import is_on_hub
 from spaces_gen.names import repo_id as repo_id_of
+from spaces_gen.terminal import harmless
 
 if TYPE_CHECKING:
     from spaces_gen.upgrading.change import Wish
@@ -193,7 +194,7 @@ def check(
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
         for finding in findings:
-            typer.echo(as_line(finding))
+            typer.echo(harmless(as_line(finding)))
         typer.echo(f"{space}: {len(errors)} errors, {len(findings) - len(errors)} warnings")
     if errors:
         raise typer.Exit(1)
@@ -438,7 +439,7 @@ def adopt(
 
     def agree(origin: Origin) -> bool:
         for key, value in origin.answers.items():
-            typer.echo(f"  {key}: {value}")
+            typer.echo(f"  {key}: {harmless(str(value))}")
         made = f"template {origin.version}" if origin.version else "this template"
         typer.echo(f"{origin.equal} of {origin.files} files are as {made} gives them for these.")
         if yes:
@@ -632,11 +633,11 @@ def main() -> None:
     except UserError as error:
         if debug:
             traceback.print_exc()
-        typer.echo(f"Error: {error}", err=True)
+        typer.echo(f"Error: {harmless(str(error))}", err=True)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except Exception as error:
         if debug:
             traceback.print_exc()
         reason = " ".join(f"{type(error).__name__}: {error}".split())
-        typer.echo(f"Error: {reason} (spaces-gen --debug shows where)", err=True)
+        typer.echo(f"Error: {harmless(reason)} (spaces-gen --debug shows where)", err=True)
         sys.exit(1)

@@ -17,6 +17,7 @@ from spaces_gen.estimate import (
     service_time,
     weights_gb,
 )
+from spaces_gen.questions import is_whole
 from spaces_gen.tables import ModelType, Tier, load_model_types, load_tiers
 
 
@@ -73,7 +74,7 @@ def check_fits(answers: Mapping[str, Any]) -> None:
     model_type = load_model_types().get(str(answers.get("model_type")))
     tier = load_tiers().get(str(answers.get("hardware")))
     parameters = answers.get("model_parameters")
-    if model_type is None or tier is None or not str(parameters).isdecimal():
+    if model_type is None or tier is None or not is_whole(parameters):
         return
     size = int(str(parameters))
     if size <= largest_model(tier, model_type):

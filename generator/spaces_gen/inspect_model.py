@@ -102,8 +102,12 @@ def inspect_model(model_id: str) -> Inspected:
     Raises:
         UserError: the model is not there.
     """
-    folder = Path(model_id).expanduser()
-    if folder.is_dir() and not REPO_ID.fullmatch(model_id):  # as the Space will take it
+    try:
+        folder = Path(model_id).expanduser()
+        is_folder = folder.is_dir()
+    except (OSError, ValueError, RuntimeError) as error:  # too long, no name, nobody's home
+        raise UserError(f"model_id: {word(model_id)} is no name of a folder") from error
+    if is_folder and not REPO_ID.fullmatch(model_id):  # as the Space will take it
         return judged(in_folder(folder, model_id))
     if model_id.startswith((".", "/", "~")):
         raise UserError(f"model_id: there is no folder {word(model_id)}")

@@ -27,8 +27,9 @@ from spaces_gen.fit import fit, price, typical_items
 from spaces_gen.inspect_model import inspect_model
 from spaces_gen.inspecting.show import print_found
 from spaces_gen.plots import figure
+from spaces_gen.questions import check_kinds
 from spaces_gen.tables import ModelType, Tier, load_model_types, load_quotas, load_tiers
-from spaces_gen.terminal import for_figures
+from spaces_gen.terminal import for_figures, harmless
 from spaces_gen.upgrading.change import content
 from spaces_gen.upgrading.files import Folder
 from spaces_gen.upgrading.recorded import parse
@@ -126,6 +127,7 @@ def make_plan(answers: Mapping[str, Any], rate: float, target: float | None) -> 
     if key not in types:
         raise UserError(f"model_type: {key!r} is not known; choose one of {', '.join(types)}")
     model_type = types[key]
+    check_kinds(answers)
     given = answers.get("model_parameters")
     parameters = model_type.parameters if given is None else int(given)
     if parameters < 1:
@@ -289,7 +291,9 @@ def print_plan(console: Console, plan: Plan) -> None:
     for row in plan.rows:
         style = "bold green" if row is plan.cheapest else "" if row.meets else "dim"
         table.add_row(*cells(row), style=style)
-    console.print(f"{plan.model_id} ({plan.model_type}, {plan.parameters}M)", markup=False)
+    console.print(
+        f"{harmless(plan.model_id)} ({plan.model_type}, {plan.parameters}M)", markup=False
+    )
     console.print(table)
     best = plan.cheapest
     wanted = f"{plan.rate:g} requests/s with p95 within {plan.target:g} s"

@@ -12,6 +12,9 @@ import yaml
 from spaces_gen.bundle import bundle_root
 from spaces_gen.errors import UserError
 
+MOST_DIGITS = 18
+MESSAGE_HALF = 1500  # characters; all licences take 1,000
+
 
 @cache
 def questions() -> dict[str, dict[str, Any]]:
@@ -57,17 +60,30 @@ def check_kinds(answers: Mapping[str, Any]) -> None:
     """
     for key, value in answers.items():
         kind = questions().get(key, {}).get("type")
-        if kind == "int" and not str(value).strip().lstrip("-").isdecimal():
-            raise UserError(f"{key}: {value!r} is no whole number")
+        if kind == "int" and not is_whole(value):
+            raise UserError(f"{key}: {brief(repr(value))} is no whole number")
         if kind == "str" and not isinstance(value, str | int | float):
-            raise UserError(f"{key}: {value!r} is no text")
+            raise UserError(f"{key}: {brief(repr(value))} is no text")
     if not isinstance(answers.get("measured", {}), Mapping):
         raise UserError("measured: the values are damaged; take the answer out, or measure again")
 
 
+def is_whole(value: object) -> bool:
+    """Whether it is a whole number, or the digits of one, of a size that anything has."""
+    digits = str(value).strip() if isinstance(value, str | int) else ""
+    return len(digits) <= MOST_DIGITS and digits.lstrip("-").isdecimal()
+
+
+def brief(text: str) -> str:
+    """A text without the middle, where it is too long for a message."""
+    return (
+        text if len(text) <= 2 * MESSAGE_HALF else f"{text[:MESSAGE_HALF]}…{text[-MESSAGE_HALF:]}"
+    )
+
+
 def explain(error: Exception) -> UserError:
     """Copier's complaint about an answer as one line: question, value, what is allowed."""
-    text = str(error)
+    text = brief(str(error))
     if found := re.match(r"Validation error for question '(\w+)': (.*)", text, re.DOTALL):
         return UserError(" ".join(found[2].split()))
     if found := re.match(r"Invalid choice for '(\w+)': (.*) is not in \[(.*)\]", text, re.DOTALL):

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from spaces_gen import __version__
 from spaces_gen.bundle import staged_template
 from spaces_gen.errors import UserError
@@ -77,6 +79,23 @@ def move_into(rendered: Path, destination: Path) -> None:
             shutil.move(path, target)
 
 
+def asked(template: Path, answers: Mapping[str, Any]) -> dict[str, Any]:
+    """The answers to what a template asks; Jinja would see others as well, in place of its own.
+
+    An answers file may hold those to questions of another version, or what somebody put there.
+
+    Raises:
+        UserError: it is no template.
+    """
+    try:
+        spec = yaml.safe_load((template / "copier.yml").read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError):
+        spec = None
+    if not isinstance(spec, dict):
+        raise UserError("the template has no copier.yml that can be read")
+    return {key: value for key, value in answers.items() if key in spec and key[:1] != "_"}
+
+
 def provenance() -> dict[str, str]:
     """What the answers file says of the template's version; a version in development has no tag."""
     return {} if "dev" in __version__ else {"_commit": f"v{__version__}"}
@@ -103,6 +122,7 @@ def render_template(
     for name in [name for name in os.environ if is_of_a_hook(name)]:
         del os.environ[name]  # they would point to the repository of the git hook
     check_kinds(answers)
+    answers = asked(template, answers)
     import copier
     import jinja2
 
@@ -116,5 +136,12 @@ def render_template(
             quiet=True,
             settings=copier.Settings(),
         )
-    except (ValueError, TypeError, copier.errors.CopierError, jinja2.TemplateError) as error:
+    except copier.errors.UnsafeTemplateError as error:
+        raise UserError(
+            "the template wants to run programs of its own, which spaces-gen never does"
+        ) from error
+    except (
+        *(ValueError, TypeError, LookupError, AttributeError),  # also of a template that is none
+        *(copier.errors.CopierError, jinja2.TemplateError),
+    ) as error:
         raise explain(error) from error

@@ -91,7 +91,8 @@ def read_local(folder: Path) -> LocalSpace:
         raise UserError(f"not published: {checks.render(errors[0])}{more}")
     files = {path: read_file(published, path) for path in published.paths}
     facts = checks.read_facts(published)
-    hardware = read_answers(folder).get("hardware") or facts.hardware
+    said = read_answers(folder).get("hardware")
+    hardware = said if isinstance(said, str) and said else facts.hardware
     return LocalSpace(listed.root, files, left_out, hardware, facts.sdk)
 
 

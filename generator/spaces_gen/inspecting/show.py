@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from spaces_gen.inspect_model import Inspected
+from spaces_gen.terminal import harmless
 
 SAID = "as you said"
 
@@ -22,7 +23,7 @@ def print_found(console: Console, found: Inspected, answers: Mapping[str, Any]) 
     for row in rows(found, answers):
         table.add_row(*map(Text, row))
     if found.reasons:
-        console.print(Text(found.model_id))
+        console.print(Text(harmless(found.model_id)))
         console.print(table)
     notes = list(found.notes)
     if found.obstacle and found.reasons:

@@ -183,7 +183,8 @@ def rendered(
     """The files that a template gives for some answers.
 
     Raises:
-        UserError: an answer is not allowed; begins with `complaint`.
+        UserError: an answer is not allowed, which begins with `complaint`, or it is another
+            template.
     """
     with tempfile.TemporaryDirectory(prefix="spaces-gen-") as temporary:
         folder = Path(temporary) / "space"
@@ -191,7 +192,10 @@ def rendered(
             render_template(template.folder, answers, folder, template.provenance)
         except UserError as error:
             raise UserError(f"{complaint}{error}") from error
-        return read_tree(folder)
+        files = read_tree(folder)
+    if ANSWERS not in files:
+        raise UserError(f"{template.source} is no template of Spaces: it writes no {ANSWERS}")
+    return files
 
 
 def with_examples_of(base: Tree, theirs: Tree) -> dict[str, File]:

@@ -11,6 +11,8 @@ from typing import Protocol
 
 from spaces_gen.errors import UserError
 
+MOST_BYTES = 100_000_000  # of a file that is read whole
+
 
 @dataclass(frozen=True)
 class File:
@@ -53,6 +55,8 @@ class Folder:
                 return File(b"", odd="is a link here")
             if not stat.S_ISREG(status.st_mode):
                 return File(b"", odd="is no file here")
+            if status.st_size > MOST_BYTES:
+                return File(b"", odd=f"is larger than {MOST_BYTES // 10**6} MB here")
             return File(full.read_bytes(), bool(status.st_mode & stat.S_IXUSR))
         except (FileNotFoundError, NotADirectoryError):
             return None

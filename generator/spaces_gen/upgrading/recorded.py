@@ -10,13 +10,13 @@ from typing import Any
 
 import yaml
 
-from spaces_gen.answers import ANSWERS
+from spaces_gen.answers import ANSWERS, load_plain
 from spaces_gen.bundle import bundle_root
 from spaces_gen.errors import UserError
 
 SOURCE = re.compile(r"(?:(?:https?|ssh|git)://|git@)[A-Za-z0-9][^\s\x00-\x1f]*")
 SHORT = {"gh:": "https://github.com/", "gl:": "https://gitlab.com/"}
-VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]*")
+VERSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+/-]{0,99}")
 
 
 @dataclass(frozen=True)
@@ -46,12 +46,13 @@ def parse(content: bytes | None, space: str) -> Recorded:
     if content is None:
         raise UserError(f"{space} has no {ANSWERS}, which says how it was made; {hint}")
     try:
-        read = yaml.safe_load(content.decode("utf-8"))
+        read = load_plain(content.decode("utf-8"))
     except (ValueError, yaml.YAMLError) as error:
         raise UserError(f"{ANSWERS} is damaged ({first_line(error)}); {hint}") from error
     if not isinstance(read, dict) or not isinstance(read.get("model_type"), str):
         raise UserError(f"{ANSWERS} is damaged (it names no model_type); {hint}")
-    answers = {key: value for key, value in read.items() if not str(key).startswith("_")}
+    keys = [key for key in read if isinstance(key, str) and not key.startswith("_")]
+    answers = {key: read[key] for key in keys}
     source = str(read.get("_src_path") or public_source())
     version = read.get("_commit")
     if not is_address(source):
@@ -92,4 +93,4 @@ def first_line(error: Exception) -> str:
     problem = getattr(error, "problem", None) or str(error)
     mark = getattr(error, "problem_mark", None)
     where = f"line {mark.line + 1}: " if mark else ""
-    return where + str(problem).splitlines()[0]
+    return where + (str(problem).splitlines() or ["it cannot be read"])[0]

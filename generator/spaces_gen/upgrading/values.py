@@ -43,7 +43,12 @@ def statements(source: bytes) -> list[ast.stmt]:
     """Of a Python file; none where it is damaged."""
     try:
         return ast.parse(source).body
-    except (SyntaxError, ValueError):
+    except (
+        SyntaxError,
+        ValueError,
+        MemoryError,
+        RecursionError,
+    ):  # the last two: nested too deeply
         return []
 
 
@@ -59,7 +64,7 @@ def literals(call: ast.Call) -> list[Any]:
     def value(node: ast.expr) -> Any:
         try:
             return ast.literal_eval(node)
-        except ValueError:
+        except (ValueError, TypeError, MemoryError, RecursionError):  # such as {[]: 1}
             return None
 
     return [value(one) for one in call.args]
