@@ -5,7 +5,7 @@ PORT ?= 7860
 RUN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-scale test lint bench bench-gpu tables
+.PHONY: help demo demo-scale test lint audit bench bench-gpu tables
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,10 @@ bench-gpu: .venv/bench ## the same on a CUDA GPU: what is tuned beside Gradio's 
 	for workload in embedding digits; do $(RUN)/python benchmarks/compare.py $$workload --tuned \
 		--contenders abef --users 1 32 128 256 --output $${workload}_gpu; done
 	$(RUN)/python benchmarks/tuning.py similarity digits --output tuning_gpu
+
+audit: .venv/dev ## look up known vulnerabilities of all that the project and its Spaces install
+	$(RUN)/python -m pip install --quiet pip-audit
+	$(RUN)/pip-audit --local --skip-editable
 
 tables: .venv/dev ## recompute the estimates after a change of a table
 	$(RUN)/python -m spaces_gen.estimate
