@@ -176,7 +176,7 @@ def test_any_text_is_refused_in_one_line_or_quoted(
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name)
     }
     assert ast.literal_eval(assigned["MODEL_ID"]) == f"./{model}"
-    names = ["MODEL_ID", "TIER", "TYPICAL_INPUT", "CACHE_EXAMPLES", "TIERS"]
+    names = ["MODEL_ID", "TIER", "TYPICAL_INPUT", "CACHE_EXAMPLES", "REQUESTS_PER_MINUTE", "TIERS"]
     assert list(assigned) == names
     answers_file = yaml.safe_load((space / ".copier-answers.yml").read_text(encoding="utf-8"))
     assert answers_file["title"] == title
