@@ -273,6 +273,8 @@ def forged(space: RunningSpace, port: int, decoy: Upload) -> dict[str, Any]:
         "the environment": "/proc/self/environ",
         "endless": "/dev/zero",
         "the uploads": str(uploads),
+        "nothing in the uploads": str(uploads / "nothing.png"),
+        "NUL in the uploads": f"{uploads}/a\0b.png",
         "nothing": "",
         "NUL": f"{folder / secret}\0.png",
         "too long": "/a" * 5_000,
