@@ -11,6 +11,7 @@ import gradio as gr
 from starlette.middleware import Middleware
 
 from serving import place
+from serving.downloads import limit_downloads
 from serving.gradio_queue import adapt
 from serving.inputs import JsonLimit, explain_unreadable_inputs
 from serving.line import Line
@@ -49,6 +50,7 @@ def launch(
         options: for Gradio's `launch`; they win over the settings here.
     """
     explain_unreadable_inputs(demo)
+    limit_downloads()
     if not options.get("enable_monitoring"):
         for name, value in NO_STATISTICS.items():
             os.environ.setdefault(name, value)
