@@ -44,6 +44,7 @@ async def chat(
         *past(history),
         {"role": "user", "content": message},
     ]
+    temperature = round(temperature, 2)  # next to nothing would overflow in the model
     async for answer in server.stream(conversation, max_new_tokens, temperature, top_p):
         yield answer
 
