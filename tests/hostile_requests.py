@@ -142,8 +142,11 @@ def shapes(doors: Doors, good: list[Any], named: dict[str, Any]) -> Iterator[Try
     for name, fields in more.items():
         yield Try(f"queue {name}", lambda f=fields: doors.by_queue(good, **f), fields)
     yield Try("queue 5,000 more", lambda: doors.by_queue([*good, *["x"] * 5_000]), "x")
+    many = {"x": [1] * 1_000_000}  # which all would wait for
+    yield Try("queue 3 MB of numbers", lambda: doors.by_queue([*good, many]), "", False)
     if not doors.is_direct:
         return
+    yield Try("direct 3 MB of numbers", lambda: doors.directly({**named, **many}), "x", False)
     bodies = {
         "no JSON": b"{",
         "nothing": b"",

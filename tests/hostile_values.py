@@ -92,8 +92,8 @@ NUMBERS: Mapping[str, Any] = {
     **WRONG,
     "-1": -1,
     "0": 0,
+    "next to nothing": 5e-324,  # the 10th, so that each slider gets it; see PART
     "a half": 0.5,
-    "next to nothing": 5e-324,
     "the largest": 1.7e308,
     "NaN": Raw("NaN"),
     "infinite": Raw("Infinity"),

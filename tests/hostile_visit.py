@@ -110,10 +110,12 @@ class Doors:
         if joined.status_code != 200:
             return refusal(joined)
         query = {"session_hash": session}
-        seen = ""
+        seen, began = "", time.monotonic()
         with self.client.stream("GET", f"{PREFIX}/queue/data", params=query) as stream:
             for line in stream.iter_lines():
                 seen += line
+                if time.monotonic() - began > TIMEOUT_SECONDS:  # only heartbeats come
+                    break
                 if not line.startswith("data:"):
                     continue
                 event = json.loads(line[5:])

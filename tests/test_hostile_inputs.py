@@ -22,7 +22,7 @@ TYPES = {
     "sentence-similarity": (),
     "tabular-classification": ("dataframe",),
     "image-classification": ("image",),
-    "mask-generation": (),
+    "mask-generation": ("image",),
     "document-question-answering": (),
     "automatic-speech-recognition": ("audio", "dropdown", "radio", "checkbox"),
     "video-classification": ("video",),
