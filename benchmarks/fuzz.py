@@ -4,7 +4,8 @@
 
 The inputs are those of tests/hostile_values.py and tests/hostile_files.py, by Gradio's queue and by
 the direct route, then good requests with something changed at random, the same each time. The
-models are the tiny ones of the tests. Exits with 1 where anything is not as it should be.
+models are the tiny ones of the tests. Types that are not named keep their rows in the table. Exits
+with 1 where anything is not as it should be.
 """
 
 from __future__ import annotations
@@ -14,11 +15,18 @@ import sys
 import tempfile
 from pathlib import Path
 
-from compare import ROOT
+from compare import ROOT  # it makes the modules of the tests known
 from report import RESULTS, place
 
 from spaces_gen.render import render
 
+import tiny_models  # isort: skip
+from cases import CASES, case  # isort: skip
+from hostile_requests import attacked  # isort: skip
+from hostile_visit import CANARY  # isort: skip
+from space_process import RunningSpace  # isort: skip
+
+COLUMNS = 6  # beside the name
 TITLE = "# Hostile input"
 ABOUT = """Broken, lying, enormous and forged input for each component of each model type, then good
 requests with something changed at random (seeded). Two to four processes are watched: none may end,
@@ -31,14 +39,8 @@ HEAD = """| model type | tried | answered | refused | defects | slowest (s) | gr
 |---|---|---|---|---|---|---|"""
 
 
-def attack(model_type: str, mutants: int) -> tuple[str, list[int], list[str]]:
-    """A row of the table, its counts, and the defects of one type."""
-    import tiny_models
-    from cases import case
-    from hostile_requests import attacked
-    from hostile_visit import CANARY
-    from space_process import RunningSpace
-
+def attack(model_type: str, mutants: int) -> tuple[list[str], list[str]]:
+    """The figures of one type, as in the table, and the defects."""
     model = tiny_models.build(model_type, ROOT / ".cache" / "tiny-models")
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary) / "space"
@@ -49,37 +51,41 @@ def attack(model_type: str, mutants: int) -> tuple[str, list[int], list[str]]:
             found = attacked(space, one, mutants=mutants)
         if "Traceback" in space.log:
             found.defects.append("a traceback in the log")
-    seconds, _ = found.slowest
     counts = [found.tried, found.answered, found.refused, len(found.defects)]
-    row = [model_type, *map(str, counts), f"{seconds:.1f}"]
-    return (
-        f"| {' | '.join([*row, ', '.join(map(str, found.grown.values()))])} |",
-        counts,
-        found.defects,
-    )
+    grown = ", ".join(map(str, found.grown.values()))
+    return [*map(str, counts), f"{found.slowest[0]:.1f}", grown], found.defects
 
 
 def main() -> None:
     """Send everything, print, and write the table to results/."""
-    from cases import CASES
-
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("types", nargs="*", default=list(CASES), metavar="TYPE")
     parser.add_argument("--mutants", type=int, default=200)
     options = parser.parse_args()
-    rows, all_counts, defects = [], [], []
+    rows, failed = known(), False
     for name in options.types:
-        row, counts, found = attack(name, options.mutants)
-        print(row, *found, sep="\n", flush=True)
-        rows.append(row)
-        all_counts.append(counts)
-        defects += [f"{name}: {one}" for one in found]
-        sums = " | ".join(str(sum(column)) for column in zip(*all_counts))
-        measured = place("torch", "transformers")
-        text = "\n".join([TITLE, "", f"{measured} {ABOUT}", "", HEAD, *rows])
-        text += f"\n| **all** | {sums} | | |\n"
-        (RESULTS / "fuzz.md").write_text(text, encoding="utf-8")
-    sys.exit(bool(defects))
+        rows[name], defects = attack(name, options.mutants)
+        print(f"{name}: {' | '.join(rows[name])}", *defects, sep="\n", flush=True)
+        failed = failed or bool(defects)
+        (RESULTS / "fuzz.md").write_text(table(rows), encoding="utf-8")
+    sys.exit(failed)
+
+
+def known() -> dict[str, list[str]]:
+    """The rows of the table as it is, which those of the types of this run replace."""
+    path = RESULTS / "fuzz.md"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    cells = [[one.strip() for one in line.strip("|").split("|")] for line in lines]
+    return {name: row for name, *row in cells if name in CASES and len(row) == COLUMNS}
+
+
+def table(rows: dict[str, list[str]]) -> str:
+    """All of it as Markdown."""
+    lines = [f"| {' | '.join([name, *rows[name]])} |" for name in CASES if name in rows]
+    sums = [str(sum(int(row[place]) for row in rows.values())) for place in range(4)]
+    lines.append(f"| **all** | {' | '.join(sums)} | | |")
+    about = f"{place('torch', 'transformers')} {ABOUT}"
+    return "\n".join([TITLE, "", about, "", HEAD, *lines]) + "\n"
 
 
 if __name__ == "__main__":

@@ -62,7 +62,9 @@ class Doors:
 
     def __init__(self, space: RunningSpace, good: list[Any]) -> None:
         self.space = space
-        self.client = httpx.Client(base_url=space.url, timeout=TIMEOUT_SECONDS)
+        # given up sooner than the server closes them, or a request may meet that
+        limits = httpx.Limits(keepalive_expiry=1.0)
+        self.client = httpx.Client(base_url=space.url, timeout=TIMEOUT_SECONDS, limits=limits)
         endpoint = find_endpoint(space.url)
         self.number, self.is_direct = endpoint.number, endpoint.direct
         config = self.client.get("/config").json()

@@ -16,14 +16,13 @@ from gradio_client.utils import is_http_url_like
 from starlette.exceptions import HTTPException
 
 from serving.digest import is_in
-from serving.errors import InputError
+from serving.errors import InputError, shortened
 
 log = logging.getLogger("space")
 
 # Gradio goes through JSON part by part, and all visitors wait meanwhile: seconds, if all
 # parts are small.
 MAX_JSON_BYTES = 2 * 2**20
-LONGEST_ERROR = 300  # characters of one of Gradio's own
 UNREADABLE = "These inputs cannot be read. Please check them and try again."
 
 
@@ -101,8 +100,7 @@ def explained(component: Component) -> Callable[[Any], Any]:
             return preprocess(checked(component, payload))
         except gr.Error as error:
             error.print_exception = False
-            if len(error.message) > LONGEST_ERROR:  # it repeats what was sent
-                error.message = f"{error.message[:LONGEST_ERROR]} …"
+            error.message = shortened(error.message)
             raise
         except Exception as error:  # noqa: BLE001  # decoders raise many kinds
             log.info("unreadable input: %.300s", error)
