@@ -23,7 +23,7 @@ from space_process import RunningSpace
 from spaces_gen.load.endpoint import find_endpoint
 
 PREFIX = "/gradio_api"
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 40
 LIMIT_STATUSES = {400, 404, 413, 422, 503, 504}
 META = {"_type": "gradio.FileData"}
 JSON = "application/json"
