@@ -202,8 +202,9 @@ def refusal(answer: httpx.Response) -> Outcome:
 
 def parts(value: Any) -> list[Any]:
     """The fields of a form that a value is sent as; a message is a text and its files."""
-    if isinstance(value, dict) and any(isinstance(one, Upload) for one in value.get("files") or ()):
-        return [value["text"], *value["files"]]
+    files = value.get("files") if isinstance(value, dict) else None
+    if isinstance(files, list) and any(isinstance(one, Upload) for one in files):
+        return [value["text"], *files]
     return [value]
 
 

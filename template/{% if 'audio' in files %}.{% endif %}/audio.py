@@ -30,14 +30,21 @@ def read_audio(path: str | None, rate: int, max_seconds: int) -> np.ndarray:
     if not path:
         raise InputError("Please record or upload something first.")
     try:
-        with open(path, "rb") as file:
-            if not RECORDING.match(file.read(16)):
-                raise ValueError("no recording")
-        recording = AudioSegment.from_file(path, duration=max_seconds + 1)
+        return decoded(path, rate, max_seconds)
+    except InputError:
+        raise
     except Exception as error:  # decoders of broken files raise many kinds
         raise InputError(
             "This file cannot be read as a recording. Try WAV or MP3."
         ) from error
+
+
+def decoded(path: str, rate: int, max_seconds: int) -> np.ndarray:
+    """See `read_audio`, which tells other errors than those of `InputError` plainly."""
+    with open(path, "rb") as file:
+        if not RECORDING.match(file.read(16)):
+            raise ValueError("no recording")
+    recording = AudioSegment.from_file(path, duration=max_seconds + 1)
     if recording.frame_rate > MAX_RATE:
         raise InputError(
             f"This recording has too many samples: {MAX_RATE:,} per second are the limit."
