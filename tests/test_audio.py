@@ -21,6 +21,7 @@ from cases import case
 from gradio_client import Client
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydub import AudioSegment
 from scipy.io import wavfile
 from scripted import until
 from space_process import QuickSpace, RunningSpace
@@ -34,7 +35,8 @@ from spaces_gen.tables import load_model_types
 sys.path.insert(0, str(Path(__file__).parent.parent / "template"))
 sys.path.insert(0, f"{sys.path[0]}/{{% if 'audio' in files %}}.{{% endif %}}")
 
-from audio import cut, passes
+from audio import cut, passes, read_audio
+from serving.errors import InputError
 
 Served = Callable[..., RunningSpace]
 LINE = re.compile(r"\[(\d\d):(\d\d\.\d) - (\d\d):(\d\d\.\d)\] (.+)")
@@ -353,3 +355,27 @@ def test_kept_examples_are_recordings(
         answer = Client(space.url, verbose=False).predict(*rows[0], api_name="/predict")
         (file,) = kept.glob("examples_cache/*/0-0.wav")
         assert Path(answer).read_bytes() == file.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"#EXTM3U\n#EXTINF:1.0,\nfile:///etc/passwd\n",
+        b"ffconcat version 1.0\nfile 'other.wav'\n",
+        b"<?xml version='1.0'?><MPD><BaseURL>http://127.0.0.1/</BaseURL></MPD>",
+        b"v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\n",
+        b"",
+    ],
+    ids=lambda content: str(content[:10]),
+)
+def test_no_list_of_other_files_is_given_to_the_decoder(
+    content: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would read what the list names."""
+    path = tmp_path / "a.mp3"
+    path.write_bytes(content)
+    opened: list[Any] = []
+    monkeypatch.setattr(AudioSegment, "from_file", lambda *given, **_: opened.append(given))
+    with pytest.raises(InputError, match="cannot be read as a recording"):
+        read_audio(str(path), RATE, 60)
+    assert opened == []

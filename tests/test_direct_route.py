@@ -186,7 +186,7 @@ def test_a_chat_that_cannot_be_answered_is_refused_whole_or_as_a_stream(served: 
         assert refused(empty) == "Please type a message first."
         assert "temperature" in refused(post(space, json={**CHAT, "temperature": 9}))
         no_role = post(space, json={**CHAT, "history": [{"content": "Hm."}]}, headers=headers)
-        assert refused(no_role, 500) == SORRY
+        assert "needs a role" in refused(no_role)
 
 
 # -- what is refused -------------------------------------------------------------------------------

@@ -18,7 +18,6 @@ import gradio as gr
 from gradio.components import Component
 from gradio.context import LocalContext
 from gradio.data_classes import FileData, ImageData
-from gradio.exceptions import InvalidPathError
 from gradio.processing_utils import async_move_files_to_cache
 from gradio.utils import get_upload_folder
 from pydantic import (
@@ -117,7 +116,7 @@ class Endpoint:
         except gr.Error as error:
             said = html.unescape(str(error.message))
             raise InputError(f"{name}: {said}") from None
-        except (InvalidPathError, ValidationError, TypeError, ValueError):
+        except Exception:  # noqa: BLE001  # forged references raise many kinds
             raise InputError(f"{name} is not what is expected.") from None
 
     def _convert_file(self, component: Component, file: UploadFile) -> Any:

@@ -5,6 +5,12 @@ from __future__ import annotations
 SORRY = (
     "Something went wrong with this request. Please try again, or try another input."
 )
+LONGEST = 300  # characters of an error, which may repeat what was sent
+
+
+def shortened(text: str) -> str:
+    """The text, or its beginning where it is too long to be shown."""
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
 
 
 class VisitorError(Exception):
@@ -15,7 +21,7 @@ class VisitorError(Exception):
 
     def __str__(self) -> str:
         """The sentence, unless another one was given."""
-        return super().__str__() or self.sentence
+        return shortened(super().__str__()) or self.sentence
 
 
 class InputError(VisitorError, ValueError):

@@ -15,6 +15,7 @@ from typing import Any
 
 from gradio.context import LocalContext
 from gradio.queueing import Event, Queue
+from gradio.route_utils import FnIndexInferError, get_fn
 from gradio.server_messages import EstimationMessage, ProcessCompletedMessage
 
 from serving.errors import Busy, TooMany
@@ -40,6 +41,10 @@ def adapt(queue: Queue, line: Line, metrics: Metrics) -> None:
     async def admit(body: Any, request: Any, username: str | None) -> Any:
         visitor = visitor_of(request, body.session_hash or "")
         ahead = line.length
+        try:
+            get_fn(queue.blocks, None, body)
+        except (LookupError, FnIndexInferError):  # an error of the server otherwise
+            return False, "There is no such function here.", "error"
         try:
             line.shares.check_rate(visitor)
             line.admit(visitor)

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import html
 import importlib.util
-import logging
 import os
 from collections.abc import Callable
 from typing import Any
 
 import gradio as gr
-from gradio.components import Component
+from starlette.middleware import Middleware
 
 from serving import place
-from serving.errors import InputError
+from serving.downloads import limit_downloads
 from serving.gradio_queue import adapt
+from serving.inputs import JsonLimit, explain_unreadable_inputs
 from serving.line import Line
 from serving.metrics import Metrics
-
-log = logging.getLogger("space")
 
 # In seconds: look every hour, delete uploads and outputs that are a day old.
 DELETE_CACHE = (3600, 86400)
@@ -53,6 +50,7 @@ def launch(
         options: for Gradio's `launch`; they win over the settings here.
     """
     explain_unreadable_inputs(demo)
+    limit_downloads()
     if not options.get("enable_monitoring"):
         for name, value in NO_STATISTICS.items():
             os.environ.setdefault(name, value)
@@ -67,7 +65,11 @@ def launch(
     settings: dict[str, Any] = {
         "max_threads": max(40, 2 * limit + 8),  # it bounds async functions as well
         "max_file_size": MAX_BODY_BYTES,
-        "app_kwargs": {"max_body_size": MAX_BODY_BYTES, "lifespan": running},
+        "app_kwargs": {
+            "max_body_size": MAX_BODY_BYTES,
+            "lifespan": running,
+            "middleware": [Middleware(JsonLimit)],
+        },
         "state_session_capacity": SESSIONS,
         "enable_monitoring": False,
     }
@@ -76,30 +78,3 @@ def launch(
     if "GRADIO_MCP_SERVER" not in os.environ:
         settings["mcp_server"] = importlib.util.find_spec("mcp") is not None
     place.host(demo, {**settings, **options})
-
-
-def explain_unreadable_inputs(demo: gr.Blocks) -> None:
-    """Say which input Gradio could not read, in place of an empty error."""
-    inputs = {id(one): one for event in demo.fns.values() for one in event.inputs}
-    for component in inputs.values():
-        if isinstance(component, Component):
-            label = str(component.label or "input")
-            preprocess = explained(component.preprocess, label)
-            component.preprocess = preprocess  # type: ignore
-
-
-def explained(preprocess: Callable[[Any], Any], label: str) -> Callable[[Any], Any]:
-    """`preprocess` with an error that names the input."""
-
-    def run(payload: Any) -> Any:
-        try:
-            return preprocess(payload)
-        except gr.Error:
-            raise
-        except Exception as error:  # noqa: BLE001  # decoders raise many kinds
-            log.info("unreadable input: %s", error)
-            message = f"“{label}” cannot be read. Please check it and try again."
-            plain = InputError(message)
-            raise gr.Error(html.escape(message), print_exception=False) from plain
-
-    return run

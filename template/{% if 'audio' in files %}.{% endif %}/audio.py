@@ -1,5 +1,6 @@
 """Reads the recordings that visitors upload, and cuts long ones."""
 
+import re
 from collections.abc import Sequence
 from itertools import groupby
 from math import gcd
@@ -11,6 +12,13 @@ from scipy.signal import resample_poly
 from serving.errors import InputError
 
 PAUSE_SECONDS = 0.2  # of which the quietest is a good place to cut
+MAX_RATE = 192_000  # samples per second; odd ones beyond take gigabytes to convert
+# How recordings begin; playlists, which begin otherwise, name other files to be read.
+RECORDING = re.compile(
+    rb"RIFF|RF64|ID3|\xff[\xe0-\xff]|fLaC|OggS|....ftyp|\x1aE\xdf\xa3|FORM|caff|#!AMR"
+    rb"|\x30\x26\xb2\x75|\.snd",
+    re.DOTALL,
+)
 
 
 def read_audio(path: str | None, rate: int, max_seconds: int) -> np.ndarray:
@@ -22,11 +30,25 @@ def read_audio(path: str | None, rate: int, max_seconds: int) -> np.ndarray:
     if not path:
         raise InputError("Please record or upload something first.")
     try:
-        recording = AudioSegment.from_file(path, duration=max_seconds + 1)
+        return decoded(path, rate, max_seconds)
+    except InputError:
+        raise
     except Exception as error:  # decoders of broken files raise many kinds
         raise InputError(
             "This file cannot be read as a recording. Try WAV or MP3."
         ) from error
+
+
+def decoded(path: str, rate: int, max_seconds: int) -> np.ndarray:
+    """See `read_audio`, which tells other errors than those of `InputError` plainly."""
+    with open(path, "rb") as file:
+        if not RECORDING.match(file.read(16)):
+            raise ValueError("no recording")
+    recording = AudioSegment.from_file(path, duration=max_seconds + 1)
+    if recording.frame_rate > MAX_RATE:
+        raise InputError(
+            f"This recording has too many samples: {MAX_RATE:,} per second are the limit."
+        )
     if recording.duration_seconds > max_seconds:
         raise InputError(
             f"This recording is too long: {max_seconds} seconds are the limit."

@@ -5,6 +5,7 @@ from PIL import Image, ImageOps
 from serving.errors import InputError
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "MPO")
+MAX_RATIO = 100  # of the sides; models scale the shorter one up, and the other with it
 
 
 def open_image(path: str | None, max_pixels: int) -> Image.Image:
@@ -20,6 +21,11 @@ def open_image(path: str | None, max_pixels: int) -> Image.Image:
             if image.width * image.height > max_pixels:
                 raise InputError(
                     f"This picture is too large: {max_pixels:,} pixels are the limit."
+                )
+            if max(image.size) > MAX_RATIO * min(image.size):
+                raise InputError(
+                    "This picture is too narrow: a side may be "
+                    f"{MAX_RATIO} times as long as the other."
                 )
             return ImageOps.exif_transpose(image).convert("RGB")
     except InputError:

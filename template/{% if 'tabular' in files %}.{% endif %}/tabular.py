@@ -23,6 +23,7 @@ from huggingface_hub import hf_hub_download
 from serving.errors import InputError
 
 LARGEST = 3e38  # numbers beyond it are none for many models
+LONGEST_SHOWN = 40  # characters of a cell that an error repeats
 
 
 class Answer(TypedDict):
@@ -56,6 +57,8 @@ class Table(NamedTuple):
 
     def ordered(self, rows: pd.DataFrame | list[list[Any]]) -> list[list[Any]]:
         """The rows with the model's columns in their order; NaN where there is none."""
+        if isinstance(rows, pd.DataFrame):  # a program may name a column twice
+            rows = rows.loc[:, ~rows.columns.duplicated()]
         values: list[list[Any]] = pd.DataFrame(
             rows, columns=self.columns
         ).values.tolist()
@@ -175,7 +178,8 @@ def checked(
                 if not gaps:
                     raise InputError(f"Row {number} has no value for {name}.")
             elif name not in table.texts and not abs(value) < LARGEST:
-                raise InputError(f"Row {number}: {given} is no number for {name}.")
+                said = str(given)[:LONGEST_SHOWN]
+                raise InputError(f"Row {number}: {said} is no number for {name}.")
     return frame
 
 
@@ -185,6 +189,11 @@ def is_empty(value: Any) -> bool:
     return value is None or is_nan or not str(value).strip()
 
 
+def is_beyond_floats(value: Any) -> bool:
+    """Whether it is a whole number that is too large even for a float."""
+    return isinstance(value, int) and abs(value) > LARGEST
+
+
 def as_frame(table: Table, rows: list[list[Any]]) -> pd.DataFrame:
     """Rows as a table of numbers and texts; NaN where there is no number."""
     frame = pd.DataFrame(rows, columns=table.columns, dtype=object)
@@ -192,7 +201,10 @@ def as_frame(table: Table, rows: list[list[Any]]) -> pd.DataFrame:
         if name in table.texts:
             frame[name] = [None if is_empty(one) else str(one) for one in frame[name]]
         else:
-            frame[name] = pd.to_numeric(frame[name], errors="coerce").astype(float)
+            cells = [None if is_beyond_floats(one) else one for one in frame[name]]
+            frame[name] = pd.to_numeric(
+                pd.Series(cells, dtype=object), errors="coerce"
+            ).astype(float)
     return frame
 
 

@@ -41,6 +41,7 @@ async def chat(
         The answer so far.
     """
     conversation = conversation_of(system_prompt, history, message)
+    temperature = round(temperature, 2)  # next to nothing would overflow in the model
     async for answer in server.stream(conversation, max_new_tokens, temperature, top_p):
         yield answer
 

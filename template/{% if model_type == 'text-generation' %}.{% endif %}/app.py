@@ -8,6 +8,7 @@ import gradio as gr
 from serving.chat import unlock_after_errors
 from serving.launch import DELETE_CACHE
 from serving.server import Server
+from turns import past
 
 SYSTEM_PROMPT = "You are a helpful assistant."
 MAX_NEW_TOKENS = 256
@@ -40,9 +41,10 @@ async def chat(
     """
     conversation = [
         {"role": "system", "content": system_prompt},
-        *history,
+        *past(history),
         {"role": "user", "content": message},
     ]
+    temperature = round(temperature, 2)  # next to nothing would overflow in the model
     async for answer in server.stream(conversation, max_new_tokens, temperature, top_p):
         yield answer
 

@@ -10,6 +10,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 
 from serving.digest import is_in
+from turns import past
 
 GONE = "This picture is not here any more. Please upload it again."
 
@@ -38,7 +39,7 @@ def conversation_of(
     ]
     turns = [
         {"role": "system", "content": system_prompt},
-        *history,
+        *past(history),
         {"role": "user", "content": [*files, said.get("text", "")]},
     ]
     return [
