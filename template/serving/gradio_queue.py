@@ -79,15 +79,17 @@ def adapt(queue: Queue, line: Line, metrics: Metrics) -> None:
                 kept.append((waiting, waiting.queue))
                 waiting.queue = []
         try:
-            return take()
+            taken = take()
         finally:
             for waiting, events in kept:
                 waiting.queue = events
+        for event in taken[0] if taken else ():
+            # at once: Gradio takes others before it begins with this one
+            line.shares.begin(ticket_of(event))
+        return taken
 
     async def answer(events: list[Event], *rest: Any) -> None:
         tickets = [ticket_of(event) for event in events]
-        for ticket in tickets:
-            line.shares.begin(ticket)
         try:
             await process(events, *rest)
         finally:

@@ -16,6 +16,7 @@ from serving.gradio_queue import adapt
 from serving.inputs import JsonLimit, explain_unreadable_inputs
 from serving.line import Line
 from serving.metrics import Metrics
+from serving.old_files import delete_safely
 
 # In seconds: look every hour, delete uploads and outputs that are a day old.
 DELETE_CACHE = (3600, 86400)
@@ -51,6 +52,7 @@ def launch(
     """
     explain_unreadable_inputs(demo)
     limit_downloads()
+    delete_safely()
     if not options.get("enable_monitoring"):
         for name, value in NO_STATISTICS.items():
             os.environ.setdefault(name, value)
