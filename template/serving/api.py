@@ -26,7 +26,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 
 from serving.endpoint import Endpoint
-from serving.errors import Busy, InputError, ModelError, TooMany, VisitorError
+from serving.errors import InputError, ModelError, Refused, VisitorError
 from serving.line import Line, direct, route
 from serving.metrics import Metrics
 from serving.values import as_json
@@ -145,7 +145,7 @@ class DirectRoute:
             values = await self._read(request)
             line.admit(visitor)  # others may have come while this was read
         except VisitorError as error:
-            outcome = "refused" if isinstance(error, (Busy, TooMany)) else "invalid"
+            outcome = "refused" if isinstance(error, Refused) else "invalid"
             self._metrics.ended("direct", outcome)
             return problem(error)
         direct.set(line.shares.ticket(visitor, line.length))
@@ -289,7 +289,7 @@ def problem(error: Exception) -> Response:
     """The answer that tells an error."""
     known, sentence = explain(error)
     headers = {}
-    if isinstance(known, (Busy, TooMany)):
+    if isinstance(known, Refused):
         headers["Retry-After"] = str(known.seconds)
     return JSONResponse({"detail": sentence}, known.status, headers)
 

@@ -30,28 +30,46 @@ class InputError(VisitorError, ValueError):
     status = 422
 
 
-class Busy(VisitorError):
-    """Too many requests are waiting; `seconds` is how long until there is room."""
+class Refused(VisitorError):
+    """A request that is not let in; `seconds` is how long until it may be."""
+
+    def __init__(self, sentence: str, seconds: float) -> None:
+        self.seconds = max(1, round(seconds))
+        super().__init__(sentence.format(seconds=self.seconds))
+
+
+class Busy(Refused):
+    """Too many requests are waiting."""
 
     status = 503
 
     def __init__(self, seconds: float) -> None:
-        self.seconds = max(1, round(seconds))
         super().__init__(
-            f"The queue is full. Please try again in about {self.seconds} s."
+            "The queue is full. Please try again in about {seconds} s.", seconds
         )
 
 
-class TooMany(VisitorError):
-    """One visitor sends more requests than they may; `seconds` is how long to wait."""
+class TooMany(Refused):
+    """One visitor sends more requests than they may."""
 
     status = 429
 
     def __init__(self, a_minute: int, seconds: float) -> None:
-        self.seconds = max(1, round(seconds))
         super().__init__(
             f"You have sent {a_minute} requests within a minute, which is the limit. "
-            f"Please try again in {self.seconds} s."
+            "Please try again in {seconds} s.",
+            seconds,
+        )
+
+
+class Closing(Refused):
+    """The Space has been told to stop."""
+
+    status = 503
+
+    def __init__(self) -> None:
+        super().__init__(
+            "This Space is being restarted. Please try again in about {seconds} s.", 60
         )
 
 

@@ -18,7 +18,7 @@ from gradio.queueing import Event, Queue
 from gradio.route_utils import FnIndexInferError, get_fn
 from gradio.server_messages import EstimationMessage, ProcessCompletedMessage
 
-from serving.errors import Busy, TooMany
+from serving.errors import Refused
 from serving.line import Line, direct
 from serving.metrics import Metrics
 from serving.visitors import Ticket, visitor_of
@@ -48,7 +48,7 @@ def adapt(queue: Queue, line: Line, metrics: Metrics) -> None:
         try:
             line.shares.check_rate(visitor)
             line.admit(visitor)
-        except (Busy, TooMany) as error:
+        except Refused as error:
             metrics.ended("queue", "refused")
             return await refuse(queue, body, request, username, str(error))
         answer = await push(body, request, username)

@@ -79,4 +79,4 @@ def launch(
         settings["run_history"] = False  # keep nothing of what visitors type
     if "GRADIO_MCP_SERVER" not in os.environ:
         settings["mcp_server"] = importlib.util.find_spec("mcp") is not None
-    place.host(demo, {**settings, **options})
+    place.host(demo, {**settings, **options}, line)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextvars import ContextVar
 
-from serving.errors import Busy
+from serving.errors import Busy, Closing
 from serving.turnstile import Turnstile
 from serving.visitors import Shares, Ticket
 
@@ -32,6 +32,7 @@ class Line:
     def __init__(self, at_once: int, max_size: int, a_minute: int = 0) -> None:
         self._at_once, self._max_size = at_once, max_size
         self.shares = Shares(at_once, a_minute)
+        self.closing = False  # nobody is let in any more
         self.inside = 0  # requests that are being answered, or wait for the model
         self.queued: Callable[[], list[Ticket]] = list  # requests in Gradio's queue
         self.turnstile = Turnstile(at_once, self.shares)  # of the direct route
@@ -55,7 +56,10 @@ class Line:
 
         Raises:
             Busy: too many wait.
+            Closing: the Space is about to stop.
         """
+        if self.closing:
+            raise Closing
         tickets = self.waiting
         waiting = len(tickets) + max(0, self.inside - self._at_once)
         if 2 * waiting < self._max_size:

@@ -16,6 +16,7 @@ import gradio as gr
 from fastapi import FastAPI
 
 from serving import place
+from serving.line import Line
 from serving.machine import write_log
 from serving.replicas import Replicas
 from serving.sticky import with_cookie
@@ -60,7 +61,7 @@ class Page:
                 raise
             self._application.set_exception(RuntimeError(f"app.py: {error}"))
 
-    def _host(self, demo: gr.Blocks, settings: dict[str, Any]) -> None:
+    def _host(self, demo: gr.Blocks, settings: dict[str, Any], line: Line) -> None:
         self._application.set_result(mounted(demo, settings))
         self._ended.wait()
 
