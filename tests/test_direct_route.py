@@ -747,6 +747,32 @@ def own_app(folder: Path, rendered: Path, changes: list[tuple[str, str]]) -> Run
     return space
 
 
+def test_where_the_disk_is_full_only_who_brings_a_large_file_is_told(
+    rendered: Callable[..., Path], tmp_path: Path
+) -> None:
+    """No file may be larger than 100 KB there, which fails as a full disk does."""
+    space = scripted(tmp_path, rendered(model_type="image-classification"), READER)
+    app = space.folder / "app.py"
+    limit = "import resource\n\nresource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+    app.write_text(limit + app.read_text(encoding="utf-8"), encoding="utf-8")
+    small, large = marked(tmp_path, "small.png"), marked(tmp_path, "large.png")
+    large.write_bytes(large.read_bytes() + bytes(200_000))
+
+    def directly(path: Path) -> httpx.Response:
+        with path.open("rb") as file:
+            return httpx.post(f"{space.url}/api/predict", files={"image": file}, timeout=60)
+
+    with space:
+        for _ in range(2):
+            refusal = directly(large)
+            assert refusal.status_code == 507
+            assert refusal.json()["detail"].startswith("There is no room for files")
+            with pytest.raises(Exception, match=r"500|413|room"):
+                by_gradio(space, handle_file(str(large)))
+            assert directly(small).status_code == 200
+            assert by_gradio(space, handle_file(str(small)))
+
+
 @pytest.mark.parametrize("name", OWN_APPS)
 def test_no_file_of_the_server_can_be_named(
     name: str, rendered: Callable[..., Path], tmp_path: Path

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from space_process import QuickSpace, RunningSpace, free_port
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "template"))
 
-from serving.causes import why_not_loaded
+from serving.causes import why_not_loaded, wrong_package
 
 TYPE = "text-classification"
 SORRY = "This Space cannot answer yet: its model could not be loaded."
@@ -135,6 +136,21 @@ def test_the_page_says_what_is_wrong(
         assert "trying to load the model again" in space.log
     assert space.process is not None
     assert space.process.returncode is not None
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ("gradio<3", r"^gradio [\d.]+ is installed, and requirements.txt asks for <3: please"),
+        ("nothing-like-it>=1", "^The package nothing-like-it is missing"),
+        ('nothing-like-it; sys_platform == "win32"', "^$"),
+        ("# gradio<3\n--extra-index-url https://a.example\n\ngradio>=5", "^$"),
+    ],
+)
+def test_a_package_of_another_version_is_named(line: str, reason: str, tmp_path: Path) -> None:
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text(f"{line}\n")
+    assert re.search(reason, wrong_package(requirements))
 
 
 def led_to(error: Exception, cause: Exception) -> Exception:

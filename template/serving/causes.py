@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from importlib import metadata
+from pathlib import Path
 
 from huggingface_hub import errors
+from packaging.requirements import InvalidRequirement, Requirement
 
 from serving.batcher import out_of_memory
 
@@ -21,6 +24,10 @@ UNREACHABLE = (
 )
 NO_MEMORY = "The model {model} does not fit the memory of this hardware."
 MISSING = "The package {package} is missing: it belongs in requirements.txt."
+OTHER = (
+    "{package} {version} is installed, and requirements.txt asks for {wanted}: "
+    "please build this Space again."
+)
 
 
 def why_not_loaded(error: BaseException, model_id: str) -> str:
@@ -43,6 +50,25 @@ def why_not_loaded(error: BaseException, model_id: str) -> str:
                 return sentence.format(model=model_id)
         if out_of_memory(cause):
             return NO_MEMORY.format(model=model_id)
+    return wrong_package()
+
+
+def wrong_package(requirements: Path = Path("requirements.txt")) -> str:
+    """Which package is not as the Space wants it; "" where all are."""
+    lines = requirements.read_text(encoding="utf-8") if requirements.exists() else ""
+    for line in lines.splitlines():
+        try:
+            wanted = Requirement(line.partition("#")[0])
+            if wanted.marker is None or wanted.marker.evaluate():
+                version = metadata.version(wanted.name)
+                if not wanted.specifier.contains(version, prereleases=True):
+                    return OTHER.format(
+                        package=wanted.name, version=version, wanted=wanted.specifier
+                    )
+        except InvalidRequirement:  # an option of pip, or nothing
+            continue
+        except metadata.PackageNotFoundError:
+            return MISSING.format(package=wanted.name)
     return ""
 
 

@@ -31,7 +31,7 @@ from pydantic import (
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from starlette.datastructures import UploadFile
 
-from serving.errors import InputError
+from serving.errors import InputError, NoRoom, no_room
 
 BINARY = {"type": "string", "format": "binary"}
 File = Annotated[UploadFile, WithJsonSchema(BINARY)]
@@ -81,6 +81,7 @@ class Endpoint:
 
         Raises:
             InputError: one is missing, unknown, or not what its component takes.
+            NoRoom: a file cannot be kept.
         """
         for name, value in given.items():
             if isinstance(value, UploadFile) != (name in self.files):
@@ -116,7 +117,9 @@ class Endpoint:
         except gr.Error as error:
             said = html.unescape(str(error.message))
             raise InputError(f"{name}: {said}") from None
-        except Exception:  # noqa: BLE001  # forged references raise many kinds
+        except Exception as error:  # noqa: BLE001  # forged references raise many kinds
+            if no_room(error):
+                raise NoRoom from None
             raise InputError(f"{name} is not what is expected.") from None
 
     def _convert_file(self, component: Component, file: UploadFile) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+
 SORRY = (
     "Something went wrong with this request. Please try again, or try another input."
 )
@@ -11,6 +13,12 @@ LONGEST = 300  # characters of an error, which may repeat what was sent
 def shortened(text: str) -> str:
     """The text, or its beginning where it is too long to be shown."""
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+
+
+def no_room(error: BaseException) -> bool:
+    """Whether `error` says that the disk, or what may be used of it, is full."""
+    full = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+    return isinstance(error, OSError) and error.errno in full
 
 
 class VisitorError(Exception):
@@ -80,6 +88,13 @@ class TooLarge(VisitorError):
     sentence = (
         "This request needs more memory than there is here. Please try a smaller one."
     )
+
+
+class NoRoom(VisitorError):
+    """The disk is full."""
+
+    status = 507
+    sentence = "There is no room for files on this Space at the moment. Please try again later."
 
 
 class ModelError(VisitorError):

@@ -24,7 +24,7 @@ from serving.cache import AnswerCache
 from serving.card import read_card
 from serving.digest import digest, digest_files
 from serving.endpoint import find_endpoint
-from serving.errors import SORRY, InputError, VisitorError
+from serving.errors import SORRY, InputError, NoRoom, VisitorError, no_room
 from serving.examples import ExampleCache, load_examples
 from serving.gradio_queue import Visit, visit
 from serving.launch import launch
@@ -408,5 +408,6 @@ def for_visitor(error: Exception) -> Exception:
         return error
     if not isinstance(error, VisitorError):
         log.error("a request failed", exc_info=error)
+        error = NoRoom() if no_room(error) else error
     text = str(error) if isinstance(error, VisitorError) else SORRY
     return gr.Error(html.escape(text), print_exception=False)
