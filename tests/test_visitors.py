@@ -126,12 +126,12 @@ def test_alone_a_visitor_has_everything_and_with_others_an_equal_share() -> None
     others = [shares.ticket("a"), shares.ticket("b")]
     assert shares.share == 12, "counted a moment ago"
     clock.now += 1
-    assert shares.share == 4
-    for ticket in running[:9]:
+    assert shares.share == 2
+    for ticket in running[:11]:
         shares.end(ticket)
-        assert shares.may_begin(robot[0]) == (ticket is running[8])
+        assert shares.may_begin(robot[0]) == (ticket is running[10])
     clock.now += 11
-    assert shares.share == 4, "they still wait"
+    assert shares.share == 2, "they still wait"
     for ticket in others:
         shares.begin(ticket)
         shares.end(ticket)

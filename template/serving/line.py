@@ -68,12 +68,8 @@ class Line:
         others = len({ticket.visitor for ticket in tickets} - {visitor})
         too_many = others and own >= max(1, self._max_size // (2 * (others + 1)))
         if too_many or waiting >= self._max_size:
-            # until a tenth of the waiting are gone, so that a retry finds room
-            gone = max(1, waiting // 10)
-            later = (self.expected(self.length) or 1) - (
-                self.expected(self.length - gone) or 0
-            )
-            raise Busy(later)
+            # when all of them are answered: before, others come in between
+            raise Busy(self.expected(self.length) or 1)
 
     def answered(self, ahead: int, seconds: float) -> None:
         """Learn from a request that met `ahead` others and took `seconds` in all."""

@@ -109,7 +109,9 @@ class Shares:
             self._counted = now
             self._forget(now)
             visitors = len(self._seen.keys() | self._running.keys())
-            self._share = max(1, self._at_once // max(1, visitors))
+            # of half of what runs at once: who comes next should find room in a batch
+            equal = self._at_once // (2 * visitors) if visitors > 1 else self._at_once
+            self._share = max(1, equal)
         return self._share
 
     def _forget(self, now: float) -> None:
