@@ -1,0 +1,123 @@
+"""The Spaces that are visited, and the app that an owner would write by hand, on the same models."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import IO
+
+from compare import HERE, ROOT, texts, tiny
+
+sys.path.append(str(ROOT / "tests"))
+
+from space_process import RunningSpace
+
+from soaking.questions import Pairs, Pictures, Questions, Texts, sentences
+from spaces_gen.embedded import minilm
+from spaces_gen.render import render
+
+CLEANING = (20, 60)  # in place of an hour and a day: look every 20 s, delete what is 60 s old
+BATCH = 8
+SLEEPS = """
+import time
+
+DETERMINISTIC = False
+
+
+def load():
+    pass
+
+
+def prepare(text):
+    return text
+
+
+def predict(batch):
+    time.sleep(0.6 + 0.1 * len(batch))
+    return [{text: 1.0} for text in batch]
+"""
+CAPACITY = BATCH / (0.6 + 0.1 * BATCH)  # requests a second, of the model that sleeps
+KINDS = {"sentence-similarity": "pair", "image-classification": "image"}
+Site = Callable[[Path], RunningSpace]
+
+
+class Plain(RunningSpace):
+    """Gradio's defaults around the model.py of the Space in `folder`."""
+
+    kind = "text"
+
+    def _begin(self, log: IO[bytes]) -> subprocess.Popen[bytes]:
+        environment = {
+            **self._environment,
+            "PYTHONPATH": f"{self.folder}:{HERE / 'contenders'}",
+            "BENCH_PORT": str(self.port),
+            "BENCH_KIND": self.kind,
+        }
+        return subprocess.Popen(
+            [sys.executable, str(HERE / "contenders" / "plain_gradio.py")],
+            cwd=self.folder,
+            env=environment,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def rendered(folder: Path, model_type: str, code: str = "") -> Path:
+    """A Space whose temporary files are deleted soon; `code` takes the place of its model.py."""
+    if not folder.exists():
+        render({"model_type": model_type, "hardware": "cpu-basic"}, folder)
+        hasten_cleaning(folder)
+        if code:
+            (folder / "model.py").write_text(code, encoding="utf-8")
+    return folder
+
+
+def hasten_cleaning(folder: Path) -> None:
+    """So that a run of minutes sees what happens within a day."""
+    launch = folder / "serving" / "launch.py"
+    text = launch.read_text(encoding="utf-8")
+    changed = re.sub(r"(?m)^DELETE_CACHE = .*$", f"DELETE_CACHE = {CLEANING}", text)
+    assert changed != text
+    launch.write_text(changed, encoding="utf-8")
+
+
+def site(folder: Path, model_type: str, plain: bool = False, **variables: str) -> RunningSpace:
+    """It, not started yet; its TMPDIR is a folder of its own."""
+    name = f"{model_type}-{'plain' if plain else 'space'}"
+    temporary = folder / f"{name}-others"
+    temporary.mkdir(exist_ok=True)
+    settings = {"TMPDIR": str(temporary), "DTYPE": "float32", "CACHE_EXAMPLES": "off"}
+    settings |= {"OMP_WAIT_POLICY": "passive", **variables}  # who waits leaves the cores to others
+    if model_type in MODELS:
+        settings["MODEL_ID"] = str(MODELS[model_type]())
+    space = rendered(folder / name, model_type, "" if model_type in MODELS else SLEEPS)
+    if not plain:
+        return RunningSpace(space, **settings)
+    found = Plain(space, **settings)
+    found.kind = KINDS.get(model_type, "text")
+    return found
+
+
+def sleeping(folder: Path, plain: bool = False, **variables: str) -> RunningSpace:
+    """One whose model takes no CPU: 0.6 + 0.1 x b seconds for a batch of b, at most 8."""
+    settings = {"TIER": "cpu-basic", "WORKERS": "1", "MAX_BATCH_SIZE": str(BATCH), **variables}
+    return site(folder, "text-classification", plain, **settings)
+
+
+MODELS = {
+    "sentence-similarity": minilm,
+    "image-classification": tiny("image-classification"),
+}
+
+
+def questions(name: str, folder: Path, count: int) -> Questions:
+    """What the soak asks, of the Space called `name`; at least `count` of them."""
+    if name == "similarity":
+        return Pairs(minilm(), sentences(texts()))
+    if name == "digits":
+        return Pictures(MODELS["image-classification"](), folder / "pictures", count)
+    return Texts()
