@@ -95,7 +95,7 @@ async def crowd(
     asking: Iterator[Question],
     users: int,
     seconds: float,
-    habits: Habits = Habits(),  # noqa: B008  # it is frozen
+    habits: Habits = Habits(),  # it is frozen
     ways: tuple[str, ...] = ("queue", "direct"),
 ) -> Seen:
     """So many visitors for so long; all that was asked is waited for.

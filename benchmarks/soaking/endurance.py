@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-
 from soaking.crowd import Habits, Seen, crowd
 from soaking.questions import Questions
 from soaking.sites import RunningSpace

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import os
 import time
@@ -110,7 +111,7 @@ def slope(times: Sequence[float], values: Sequence[float]) -> Slope:
         value - line.intercept - line.slope * at for at, value in zip(times, values, strict=True)
     ]
     square = sum(one * one for one in rest) or 1.0
-    alike = sum(one * other for one, other in zip(rest, rest[1:])) / square
+    alike = sum(one * other for one, other in itertools.pairwise(rest)) / square
     alike = min(0.95, max(0.0, alike))
     # so many independent samples are they worth
     worth = max(3.0, count * (1 - alike) / (1 + alike))
