@@ -5,7 +5,7 @@ PORT ?= 7860
 RUN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-scale test lint bench bench-gpu tables
+.PHONY: help demo demo-scale test lint bench bench-gpu soak tables
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -33,6 +33,11 @@ bench-gpu: .venv/bench ## the same on a CUDA GPU: what is tuned beside Gradio's 
 	for workload in embedding digits; do $(RUN)/python benchmarks/compare.py $$workload --tuned \
 		--contenders abef --users 1 32 128 256 --output $${workload}_gpu; done
 	$(RUN)/python benchmarks/tuning.py similarity digits --output tuning_gpu
+
+soak: .venv/dev ## 200 visitors for minutes, ten times too many, one who takes all; the same for plain Gradio
+	$(RUN)/python benchmarks/soak.py
+	$(RUN)/python benchmarks/soak.py --parts soak --space digits --minutes 3
+	$(RUN)/python benchmarks/soak.py --plain --minutes 2
 
 tables: .venv/dev ## recompute the estimates after a change of a table
 	$(RUN)/python -m spaces_gen.estimate

@@ -45,6 +45,7 @@ class Seen:
     asked: int = 0
     pages: int = 0
     pages_failed: int = 0
+    unclosed: int = 0  # streams, behind the answer
 
     @property
     def counts(self) -> Counter[str]:
@@ -69,6 +70,7 @@ class Seen:
             **{how: self.counts[how] for how in HOWS},
             "pages": self.pages,
             "pages failed": self.pages_failed,
+            "streams not closed": self.unclosed,
             "latency": {way: quantiles(self.ended, way) for way in ways},
             "problems": self.problems(),
         }
@@ -132,10 +134,14 @@ async def crowd(
                     )  # most soon, as answers are quick
                 seen.asked += 1
                 seen.ended.append(await person.ask(question, way, leave))
+                # half of them have closed the page, of the others the connection broke
+                if seen.ended[-1].how == "left" and way == "queue" and chance.random() < 0.5:
+                    await load(person, seen)
                 pause = chance.expovariate(1 / habits.think)
                 pause = min(pause, max(0.0, end - time.monotonic()))
                 await waited(rush, pause)
         finally:
+            seen.unclosed += person.unclosed
             await person.close()
 
     hurrying = asyncio.ensure_future(hurry())

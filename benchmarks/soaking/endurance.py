@@ -46,6 +46,10 @@ async def watched(
     finally:
         watching.cancel()
     await asyncio.sleep(calm)
+    # a pool ends its threads, idle for 10 s, when it gets the next work
+    last = await crowd(endpoint, questions, asking, 2, 1.0, warm, ways)
+    assert not last.problems(), last.problems()
+    await asyncio.sleep(SETTLE_SECONDS)
     return seen, watch.samples, before, watch.look()
 
 

@@ -8,7 +8,7 @@ import json
 import re
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +21,7 @@ from spaces_gen.load.endpoint import Endpoint
 BOUNDARY = "space-soak"
 PREFIX = "/gradio_api"
 PATIENCE_SECONDS = 90.0  # then a request counts as lost
+CLOSING_SECONDS = 2.0
 KEEP_SECONDS = 3.0  # the server closes what is idle for longer
 BUSY = re.compile(r"^The queue is full\. Please try again in about (\d+) s\.$")
 ASSET = re.compile(r"""(?:src|href)="(?:\./|/)?((?:assets|static|theme\.css)[^"]*)""")
@@ -50,7 +51,12 @@ class Person:
     Args:
         questions: checks the answers.
         patience: seconds until a request counts as lost.
+
+    Attributes:
+        unclosed: streams that the server did not close behind the last answer.
     """
+
+    unclosed = 0
 
     def __init__(
         self,
@@ -65,20 +71,24 @@ class Person:
             Connection(endpoint.url, headers, keep=KEEP_SECONDS) for _ in range(3)
         )
         self._heart: asyncio.Future[None] | None = None
+        self._answered: float | None = None  # when the answer came, whenever the stream ends
         self.session = uuid.uuid4().hex
 
     async def ask(self, question: Question, way: str, leave_after: float | None = None) -> Ended:
         """Ask, wait and check; or hang up after so many seconds."""
-        began = time.monotonic()
+        began, self._answered = time.monotonic(), None
         work = asyncio.ensure_future(getattr(self, f"_{way}")(question))
         limit = self._patience if leave_after is None else leave_after
-        done, _ = await asyncio.wait({work}, timeout=limit)
-        seconds = time.monotonic() - began
-        if not done:
-            work.cancel()
-            with suppress(asyncio.CancelledError):
-                await work
-            self._hang_up()
+        try:
+            await asyncio.wait({work}, timeout=limit)
+        finally:
+            seconds = (self._answered or time.monotonic()) - began
+            answered = work.done()
+            if not answered:
+                work.cancel()
+                await asyncio.wait({work})
+                self._hang_up()
+        if not answered:
             if leave_after is not None:
                 return Ended("left", way, began, seconds)
             return Ended("lost", way, began, seconds, "no answer in time")
@@ -135,19 +145,37 @@ class Person:
             return "error", f"join: {status} {answer[:120]!r}", 0
         last = None
         path = f"{PREFIX}/queue/data?session_hash={self.session}"
-        async for message in self._events.events(path):
-            if message["msg"] == "process_completed":
+        own = json.loads(answer)["event_id"]
+        stream = self._events.events(path)
+        async for message in stream:
+            if message["msg"] == "process_completed" and message["event_id"] == own:
                 last = message
-            elif message["msg"] in ("unexpected_error", "server_stopped"):
+                break
+            if message["msg"] in ("unexpected_error", "server_stopped"):
                 return "lost", json.dumps(message)[:160], 0
         if last is None:
             return "lost", "the stream ended without an answer", 0
+        await self._end_of(stream)
         if last["success"]:
             return self._checked(question, last["output"]["data"][0], "queue")
         said = html.unescape(str((last["output"] or {}).get("error")))
         if found := BUSY.match(said):
             return "refused", said, int(found[1])
         return "error", said[:160], 0
+
+    async def _end_of(self, stream: AsyncIterator[Any]) -> None:
+        """Read what comes after the answer: the server closes the stream, or ought to."""
+
+        async def read() -> None:
+            async for _ in stream:
+                pass
+
+        self._answered = time.monotonic()
+        try:
+            await asyncio.wait_for(read(), CLOSING_SECONDS)
+        except (asyncio.TimeoutError, EOFError, OSError, ValueError):
+            self.unclosed += 1
+            self._events.close()
 
     async def _direct(self, question: Question) -> tuple[str, str, int]:
         names = [one.name for one in self._endpoint.asked]

@@ -20,6 +20,7 @@ from spaces_gen.embedded import minilm
 from spaces_gen.render import render
 
 CLEANING = (20, 60)  # in place of an hour and a day: look every 20 s, delete what is 60 s old
+CACHE_BYTES = 2**18  # in place of 64 MB: some 600 answers, so that it is full after the warm-up
 BATCH = 8
 SLEEPS = """
 import os
@@ -72,22 +73,26 @@ class Plain(RunningSpace):
 
 
 def rendered(folder: Path, model_type: str, code: str = "") -> Path:
-    """A Space whose temporary files are deleted soon; `code` takes the place of its model.py."""
+    """A Space that cleans up soon; `code` takes the place of its model.py."""
     if not folder.exists():
         render({"model_type": model_type, "hardware": "cpu-basic"}, folder)
-        hasten_cleaning(folder)
+        hasten(folder)
         if code:
             (folder / "model.py").write_text(code, encoding="utf-8")
     return folder
 
 
-def hasten_cleaning(folder: Path) -> None:
-    """So that a run of minutes sees what happens within a day."""
-    launch = folder / "serving" / "launch.py"
-    text = launch.read_text(encoding="utf-8")
-    changed = re.sub(r"(?m)^DELETE_CACHE = .*$", f"DELETE_CACHE = {CLEANING}", text)
-    assert changed != text
-    launch.write_text(changed, encoding="utf-8")
+def hasten(folder: Path) -> None:
+    """So that a run of minutes sees what happens within a day: files go, and the cache is full."""
+    for file, name, value in (
+        ("launch.py", "DELETE_CACHE", str(CLEANING)),
+        ("cache.py", "MEMORY_BYTES", str(CACHE_BYTES)),
+    ):
+        path = folder / "serving" / file
+        text = path.read_text(encoding="utf-8")
+        changed = re.sub(rf"(?m)^{name} = .*$", f"{name} = {value}", text)
+        assert changed != text
+        path.write_text(changed, encoding="utf-8")
 
 
 def site(folder: Path, model_type: str, plain: bool = False, **variables: str) -> RunningSpace:
