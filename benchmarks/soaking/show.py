@@ -104,13 +104,14 @@ def flooded(floods: dict[str, Any]) -> list[str]:
         "come again, once, after the seconds that they were told. Without an answer within "
         f"{first['patience']:g} s a visitor gives up (lost).",
         "",
-        "| | arrivals/s | asked | right | refused | lost | error | p95 s | limit s | most s "
-        "| refused within (p95) s |",
+        "| | arrivals/s | asked | right | refused | lost | error | p95 s (queue, direct) | limit s "
+        "| most s | refused within (p95) s |",
         "|---|---|---|---|---|---|---|---|---|---|---|",
     ]
     for name, found in floods.items():
         counts = " | ".join(str(found[how]) for how in ("asked", "right", "refused", "lost"))
-        times = f"{number(found['p95'])} | {found['limit']:g} | {number(found['most'])}"
+        ways = ", ".join(number(one.get("p95")) for one in found["latency"].values())
+        times = f"{number(found['p95'])} ({ways}) | {found['limit']:g} | {number(found['most'])}"
         late = f"{times} | {number(found['refusal p95'])}"
         lines.append(f"| {name} | {found['rate']:.1f} | {counts} | {found['error']} | {late} |")
     lines.append("")
