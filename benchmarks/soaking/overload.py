@@ -90,7 +90,10 @@ async def measured(endpoint: Endpoint, seconds: float, patience: float) -> dict[
     found = await burst(endpoint, TIMES * CAPACITY, seconds, patience)
     after = found.lone
     within = ALMOST * statistics.median(usual)
-    slow = [since + one.seconds for since, one in after if one.seconds > within]
+    slow = [
+        since + one.seconds for since, one in after if one.how != "right" or one.seconds > within
+    ]
+    recovered = after[-1][1].how == "right" and after[-1][1].seconds <= within
     refused = [one for one in found.first if one.how == "refused"]
     late = sorted(one.seconds for one in found.first if one.how == "right")
     return {
@@ -109,7 +112,7 @@ async def measured(endpoint: Endpoint, seconds: float, patience: float) -> dict[
         },
         "came again": came_again(found),
         "usual": statistics.median(usual),
-        "usual again after": max(slow, default=0.0),
+        "usual again after": max(slow, default=0.0) if recovered else None,
         "lone after": [[since, one.seconds, one.how] for since, one in after],
         "problems": sorted({one.said for one in found.first if one.how in HOWS[3:]})[:10],
     }
@@ -136,7 +139,10 @@ def percentile(values: list[float], share: float) -> float | None:
 def overload(space: RunningSpace, seconds: float, patience: float) -> dict[str, Any]:
     """All of it, as figures."""
     with space:
-        found = asyncio.run(measured(find_endpoint(space.url), seconds, patience))
+        endpoint = find_endpoint(space.url)
+        found = asyncio.run(measured(endpoint, seconds, patience))
     found |= {"seconds": seconds, "patience": patience, "capacity": CAPACITY}
     found |= {"limit": LIMIT_SECONDS, "max_size": MAX_SIZE, "at_once": AT_ONCE}
+    if not endpoint.direct:  # nobody sets one by hand
+        found["limit"] = None
     return found

@@ -111,7 +111,7 @@ def flooded(floods: dict[str, Any]) -> list[str]:
     for name, found in floods.items():
         counts = " | ".join(str(found[how]) for how in ("asked", "right", "refused", "lost"))
         ways = ", ".join(number(one.get("p95")) for one in found["latency"].values())
-        times = f"{number(found['p95'])} ({ways}) | {found['limit']:g} | {number(found['most'])}"
+        times = f"{number(found['p95'])} ({ways}) | {number(found['limit'], 0)} | {number(found['most'])}"
         late = f"{times} | {number(found['refusal p95'])}"
         lines.append(f"| {name} | {found['rate']:.1f} | {counts} | {found['error']} | {late} |")
     lines.append("")
@@ -119,8 +119,12 @@ def flooded(floods: dict[str, Any]) -> list[str]:
         again = found["came again"]
         told = found["told"]
         lines.append(
-            f"- {name}: a lone visitor usually takes {found['usual']:.2f} s, and does so again "
-            f"{found['usual again after']:.1f} s after the burst."
+            f"- {name}: a lone visitor usually takes {found['usual']:.2f} s, and "
+            + (
+                "is not answered so soon any more in the 20 s after the burst."
+                if found["usual again after"] is None
+                else f"does so again {found['usual again after']:.1f} s after the burst."
+            )
         )
         if told["median"] is not None:
             parts = ", ".join(
