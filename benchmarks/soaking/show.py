@@ -111,8 +111,8 @@ def flooded(floods: dict[str, Any]) -> list[str]:
     for name, found in floods.items():
         counts = " | ".join(str(found[how]) for how in ("asked", "right", "refused", "lost"))
         ways = ", ".join(number(one.get("p95")) for one in found["latency"].values())
-        times = f"{number(found['p95'])} ({ways}) | {number(found['limit'], 0)} | {number(found['most'])}"
-        late = f"{times} | {number(found['refusal p95'])}"
+        times = f"{number(found['p95'])} ({ways}) | {number(found['limit'], 0)}"
+        late = f"{times} | {number(found['most'])} | {number(found['refusal p95'])}"
         lines.append(f"| {name} | {found['rate']:.1f} | {counts} | {found['error']} | {late} |")
     lines.append("")
     for name, found in floods.items():
