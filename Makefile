@@ -5,7 +5,7 @@ PORT ?= 7860
 RUN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-scale test lint audit bench bench-gpu tables
+.PHONY: help demo demo-scale test lint audit bench bench-gpu soak tables
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -37,6 +37,11 @@ bench-gpu: .venv/bench ## the same on a CUDA GPU: what is tuned beside Gradio's 
 audit: .venv/dev ## look up known vulnerabilities of all that the project and its Spaces install
 	$(RUN)/python -m pip install --quiet pip-audit
 	$(RUN)/pip-audit --local --skip-editable
+
+soak: .venv/dev ## 200 visitors for minutes, ten times too many, one who takes all; the same for plain Gradio
+	$(RUN)/python benchmarks/soak.py
+	$(RUN)/python benchmarks/soak.py --parts soak --space digits --minutes 3
+	$(RUN)/python benchmarks/soak.py --plain --minutes 2
 
 tables: .venv/dev ## recompute the estimates after a change of a table
 	$(RUN)/python -m spaces_gen.estimate

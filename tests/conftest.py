@@ -37,7 +37,7 @@ LONGEST = (
     *("batch_equals_single", "processes", "browser_audio", "browser_documents", "demo", "adopt"),
     *("tune", "engines", "publish", "upgrade_versions", "requirements", "tabular"),
     *("scale_rendered", "browser_chat", "upgrade", "browser_text", "vision", "inspect"),
-    *("plan", "swap"),
+    *("soak", "plan", "swap"),
 )
 
 # Their tests take a model type and visit its Space, which is started once for all of them.

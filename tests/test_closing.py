@@ -50,7 +50,7 @@ def test_all_who_are_in_are_answered_and_nobody_else_is_let_in(space_of: SpaceOf
             for number, client in enumerate(clients)
         ]
         direct = [pool.submit(directly, f"bad {number}") for number in range(6)]
-        until(lambda: space.counted("space_waiting") >= 2, "some wait")
+        until(lambda: space.counted("space_present") == 10, "all are in, and some wait")
         assert space.process is not None
         space.process.send_signal(signal.SIGTERM)
         until(lambda: "answering those inside before the end" in space.log, "it closes")

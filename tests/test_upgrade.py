@@ -38,7 +38,7 @@ from upgrading import (
 )
 
 from spaces_gen.errors import UserError
-from spaces_gen.fit import suggestion
+from spaces_gen.fit import fit, suggestion
 from spaces_gen.tables import load_model_types, load_tiers
 from spaces_gen.upgrading.files import Folder
 from spaces_gen.upgrading.merge import merge
@@ -482,8 +482,8 @@ def test_the_suggested_tier_is_the_smallest_of_those_that_fit() -> None:
                     one for one in fitting.values()
                     if bool(one.gpu) == bool(tier.gpu) and one.zero_gpu == tier.zero_gpu
                 ]  # fmt: skip
-                assert best.model_memory_gb == min(
-                    one.model_memory_gb
+                assert fit(best, model_type, size).available == min(
+                    fit(one, model_type, size).available
                     for one in (alike or fitting.values())
                     if one.zero_gpu == best.zero_gpu
                 )

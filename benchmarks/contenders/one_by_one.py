@@ -16,15 +16,15 @@ import model
 from serving.batcher import similar
 from serving.runtime import runtime
 
-KIND = os.environ["BENCH_KIND"]  # text, image, audio or chat
+KIND = os.environ["BENCH_KIND"]  # text, pair, image, audio or chat
 PORT = int(os.environ["BENCH_PORT"])
 MAX_BATCH_SIZE = 32
 MAX_NEW_TOKENS = int(os.environ.get("BENCH_TOKENS", "32"))
 
 
-def answer(value: str) -> Any:
+def answer(*values: str) -> Any:
     """One request."""
-    return model.predict([model.prepare(value)])[0]
+    return model.predict([model.prepare(*values)])[0]
 
 
 def packed(items: list[Any]) -> list[Any]:

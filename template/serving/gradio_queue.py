@@ -17,6 +17,7 @@ from gradio.context import LocalContext
 from gradio.queueing import Event, Queue
 from gradio.route_utils import FnIndexInferError, get_fn
 from gradio.server_messages import EstimationMessage, ProcessCompletedMessage
+from gradio.utils import LRUCache
 
 from serving.errors import Refused
 from serving.line import Line, direct
@@ -36,6 +37,7 @@ class Visit:
 
 def adapt(queue: Queue, line: Line, metrics: Metrics) -> None:
     """Let `line` decide who may wait in `queue`, who is next, and say how long."""
+    queue.pending_messages_per_session = Sessions(queue)
     push, take, process = queue.push, queue.get_events, queue.process_events
 
     async def admit(body: Any, request: Any, username: str | None) -> Any:
@@ -89,12 +91,14 @@ def adapt(queue: Queue, line: Line, metrics: Metrics) -> None:
         return taken
 
     async def answer(events: list[Event], *rest: Any) -> None:
-        tickets = [ticket_of(event) for event in events]
         try:
             await process(events, *rest)
         finally:
-            for ticket in tickets:
-                line.shares.end(ticket)
+            for event in events:
+                line.shares.end(ticket_of(event))
+                if not event.alive:  # its stream would never end for this one
+                    ids = queue.pending_event_ids_session
+                    ids.get(event.session_hash, set()).discard(event._id)
 
     def tell(concurrency_id: str, after: int | None = None) -> None:
         waiting = queue.event_queue_per_concurrency_id[concurrency_id].queue
@@ -141,8 +145,38 @@ async def refuse(
 
 def ticket_of(event: Event) -> Ticket:
     """The place of an event; one that Gradio makes itself is its session's."""
-    found: Ticket | None = getattr(event, "ticket", None)
-    return found or Ticket(event.session_hash, 0.0, 0, event.enqueue_time)
+    if not hasattr(event, "ticket"):
+        ticket = Ticket(event.session_hash, 0.0, 0, event.enqueue_time)
+        event.ticket = ticket  # type: ignore[attr-defined]
+    found: Ticket = event.ticket  # type: ignore[attr-defined]
+    return found
+
+
+class Sessions(LRUCache[str, Any]):
+    """What each session is yet to be told; the oldest are forgotten.
+
+    Gradio forgets also those that wait for an answer, if enough others come after them.
+    """
+
+    def __init__(self, queue: Queue) -> None:
+        super().__init__(queue.pending_messages_per_session.max_size)
+        self._queue = queue
+
+    def __setitem__(self, session: str, messages: Any) -> None:
+        """Keep what a session is told, in place of what another one was told."""
+        if session not in self and len(self) >= self.max_size:
+            self._forget_one()
+            self.max_size = max(self.max_size, len(self) + 1)
+        super().__setitem__(session, messages)
+
+    def _forget_one(self) -> None:
+        waiting = {one.session_hash for one in self._queue.event_ids_to_events.values()}
+        over = [session for session in self if session not in waiting]
+        heard = (session for session in over if self[session].empty())
+        session = next(heard, over[0] if over else None)
+        if session is not None:
+            del self[session]
+            self._queue.pending_event_ids_session.pop(session, None)
 
 
 def visit(queue: Queue | None, line: Line) -> Visit:

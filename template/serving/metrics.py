@@ -70,14 +70,13 @@ class Metrics:
         )
         self.largest_batch = 0
 
-    def watch(self, waiting: Callable[[], int]) -> None:
-        """Show how many requests wait, each time that somebody looks."""
-        gauge = Gauge(
-            "space_waiting",
-            "Requests whose turn has not come.",
-            registry=self._registry,
-        )
-        gauge.set_function(waiting)
+    def watch(self, present: Callable[[], int], waiting: Callable[[], int]) -> None:
+        """Show how many requests there are, each time that somebody looks."""
+        for name, what, count in (
+            ("space_present", "Requests in the Space.", present),
+            ("space_waiting", "Requests whose turn has not come.", waiting),
+        ):
+            Gauge(name, what, registry=self._registry).set_function(count)
 
     def ended(self, route: str, outcome: str) -> None:
         """Count a request: `outcome` is answered, failed, invalid, refused or left."""

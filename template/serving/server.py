@@ -68,7 +68,7 @@ class Server:
         self.line = Line(
             self.concurrency_limit, runtime.tier.max_size, runtime.requests_per_minute
         )
-        self.metrics.watch(lambda: len(self.line.waiting))
+        self.metrics.watch(lambda: self.line.length, lambda: len(self.line.waiting))
 
     @property
     def about(self) -> About:

@@ -33,6 +33,7 @@ class Ticket:
     turn: float
     ahead: int
     arrived: float
+    running: bool = False
 
 
 class Shares:
@@ -90,12 +91,16 @@ class Shares:
 
     def begin(self, ticket: Ticket) -> None:
         """Count it among those that are answered now."""
-        self._turn = max(self._turn, ticket.turn)
-        self._running[ticket.visitor] += 1
+        if not ticket.running:
+            ticket.running = True
+            self._turn = max(self._turn, ticket.turn)
+            self._running[ticket.visitor] += 1
 
     def end(self, ticket: Ticket) -> None:
         """Count it no more."""
-        visitor = ticket.visitor
+        if not ticket.running:
+            return
+        ticket.running, visitor = False, ticket.visitor
         self._seen[visitor] = self._clock()
         self._running[visitor] -= 1
         if not self._running[visitor]:
