@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import math
 import random
 import sys
 import uuid
@@ -189,6 +191,57 @@ def test_no_request_is_lost_and_none_waits_while_there_is_room(
     asyncio.run(run())
 
 
+@given(
+    st.lists(st.sampled_from(["here", "there", "left"]), min_size=1, max_size=40),
+    st.integers(1, 4),
+)
+def test_who_waits_elsewhere_has_its_turn_and_blocks_nobody_by_leaving(
+    arrivals: list[str], at_once: int
+) -> None:
+    """Of as many visitors as requests; some wait in another line, and some of these leave it."""
+
+    async def run() -> list[float]:
+        shares, elsewhere, begun = Shares(at_once), list[Ticket](), list[float]()
+        turnstile = Turnstile(
+            at_once, shares, lambda: min((one.turn for one in elsewhere), default=math.inf)
+        )
+
+        async def visit(ticket: Ticket) -> None:
+            async with turnstile.passing(ticket):
+                begun.append(ticket.turn)
+                assert shares.running <= at_once
+                await asyncio.sleep(0)
+
+        async def serve() -> None:
+            while elsewhere:
+                first, rival = min(elsewhere, key=lambda one: one.turn), turnstile.next
+                room = shares.running < at_once
+                if room and (rival is None or first.turn <= rival.turn):
+                    elsewhere.remove(first)
+                    begun.append(first.turn)
+                    shares.begin(first)
+                    await asyncio.sleep(0)
+                    shares.end(first)
+                    turnstile.let_in()
+                await asyncio.sleep(0)
+
+        tickets = [Ticket(str(turn), float(turn), 0, 0.0) for turn in range(len(arrivals))]
+        placed = list(zip(tickets, arrivals))
+        elsewhere += [ticket for ticket, where in placed if where != "here"]
+        visits = [asyncio.ensure_future(visit(one)) for one, where in placed if where == "here"]
+        await asyncio.sleep(0)
+        for ticket, where in placed:
+            if where == "left":
+                elsewhere.remove(ticket)
+        await asyncio.wait_for(asyncio.gather(serve(), *visits), 5)
+        return begun
+
+    begun = asyncio.run(run())
+    for early, late in itertools.combinations(begun, 2):  # one that is let in is told a bit later
+        assert early - late <= at_once
+    assert len(begun) == len(arrivals) - arrivals.count("left")
+
+
 # -- who is refused --------------------------------------------------------------------------------
 
 
@@ -278,6 +331,30 @@ def test_a_robot_with_many_requests_is_no_obstacle(
     between = asyncio.run(run())
     assert finished.count("robot") == 60, "the robot gets its answers, too"
     assert between <= 16, finished  # some are in before it, and it takes a while to connect
+
+
+@pytest.mark.parametrize("first", ROUTES)
+def test_who_comes_first_on_either_route_is_answered_first(
+    first: str, slow_space: RunningSpace
+) -> None:
+    """Each request is another visitor's."""
+    endpoint, finished = find_endpoint(slow_space.url), list[str]()
+    second = next(name for name in ROUTES if name != first)
+
+    async def ask(name: str, number: int) -> None:
+        async with client_of(slow_space, f"18.3.{number}.{len(name)}") as client:
+            await ROUTES[name](client, endpoint).ask({"text": f"{name} {uuid.uuid4()}"})
+        finished.append(name)
+
+    async def run() -> None:
+        tasks = [asyncio.ensure_future(ask(first, number)) for number in range(30)]
+        while len(finished) < 2:  # all of them have come by then
+            await asyncio.sleep(0.01)
+        tasks += [asyncio.ensure_future(ask(second, number)) for number in range(10)]
+        await asyncio.gather(*tasks)
+
+    asyncio.run(run())
+    assert finished[:26].count(second) <= 2, finished  # a batch may overtake another on its way
 
 
 def test_a_visitor_who_sends_too_many_is_told_on_both_routes(space_of: SpaceOf) -> None:

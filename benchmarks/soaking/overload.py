@@ -52,6 +52,8 @@ async def burst(endpoint: Endpoint, rate: float, seconds: float, patience: float
             found.first.append(ended)
             if ended.how == "refused" and patient:
                 await asyncio.sleep(ended.later)
+                if time.monotonic() > found.end:  # that is another burst
+                    return
                 found.again.append(await person.ask(next(asking), way))
         finally:
             await person.close()

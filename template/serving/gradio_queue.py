@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 import html
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from gradio.context import LocalContext
-from gradio.queueing import Event, Queue
+from gradio.queueing import Event, EventQueue, Queue
 from gradio.route_utils import FnIndexInferError, get_fn
 from gradio.server_messages import EstimationMessage, ProcessCompletedMessage
 from gradio.utils import LRUCache
@@ -59,25 +60,38 @@ def adapt(queue: Queue, line: Line, metrics: Metrics) -> None:
             event.ticket = line.shares.ticket(visitor, ahead)  # type: ignore[attr-defined]
         return answer
 
+    def by_turns(waiting: EventQueue) -> bool:
+        # what the owner gave another limit keeps to that alone
+        return waiting.concurrency_limit == line.at_once
+
+    def first() -> Event | None:
+        """Whose turn it is, of those in the queue."""
+        ready = (
+            event
+            for waiting in queue.event_queue_per_concurrency_id.values()
+            if by_turns(waiting) and waiting.current_concurrency < line.at_once
+            for event in waiting.queue
+            if line.shares.may_begin(ticket_of(event))
+        )
+        return min(ready, key=lambda event: ticket_of(event).turn, default=None)
+
+    def first_turn() -> float:
+        event = None if queue.stopped else first()
+        return math.inf if event is None else ticket_of(event).turn
+
     def next_events() -> Any:
         """What Gradio's own does, with the one whose turn it is in front."""
+        event, rival = first(), line.turnstile.next
+        if line.shares.running >= line.at_once or (
+            event and rival and rival.turn < ticket_of(event).turn
+        ):
+            event = None
         kept = []
         for waiting in queue.event_queue_per_concurrency_id.values():
-            limit = waiting.concurrency_limit
-            if not waiting.queue or (
-                limit is not None and waiting.current_concurrency >= limit
-            ):
-                continue
-            ready = [
-                event
-                for event in waiting.queue
-                if line.shares.may_begin(ticket_of(event))
-            ]
-            if ready:
-                event = min(ready, key=lambda one: ticket_of(one).turn)
+            if event in waiting.queue:
                 waiting.queue.remove(event)
                 waiting.queue.insert(0, event)
-            else:
+            elif by_turns(waiting):
                 kept.append((waiting, waiting.queue))
                 waiting.queue = []
         try:
@@ -85,9 +99,11 @@ def adapt(queue: Queue, line: Line, metrics: Metrics) -> None:
         finally:
             for waiting, events in kept:
                 waiting.queue = events
-        for event in taken[0] if taken else ():
-            # at once: Gradio takes others before it begins with this one
-            line.shares.begin(ticket_of(event))
+        if taken and by_turns(queue.event_queue_per_concurrency_id[taken[2]]):
+            for event in taken[0]:
+                # at once: Gradio takes others before it begins with this one
+                line.shares.begin(ticket_of(event))
+            line.turnstile.let_in()
         return taken
 
     async def answer(events: list[Event], *rest: Any) -> None:
@@ -99,6 +115,7 @@ def adapt(queue: Queue, line: Line, metrics: Metrics) -> None:
                 if not event.alive:  # its stream would never end for this one
                     ids = queue.pending_event_ids_session
                     ids.get(event.session_hash, set()).discard(event._id)
+            line.turnstile.let_in()
 
     def tell(concurrency_id: str, after: int | None = None) -> None:
         waiting = queue.event_queue_per_concurrency_id[concurrency_id].queue
@@ -117,6 +134,7 @@ def adapt(queue: Queue, line: Line, metrics: Metrics) -> None:
         for waiting in queue.event_queue_per_concurrency_id.values()
         for event in waiting.queue
     ]
+    line.queue_turn = first_turn
     queue.push = admit  # type: ignore[method-assign]
     queue.get_events = next_events  # type: ignore[method-assign]
     queue.process_events = answer  # type: ignore[method-assign, assignment]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from contextvars import ContextVar
 
@@ -24,18 +25,20 @@ class Line:
     """The requests of both routes: through Gradio's queue, and direct.
 
     Args:
-        at_once: requests that are answered at the same time, on each of the routes.
+        at_once: requests that are answered at the same time.
         max_size: further ones that may wait.
         a_minute: requests of one visitor in a minute; 0 for no limit.
     """
 
     def __init__(self, at_once: int, max_size: int, a_minute: int = 0) -> None:
-        self._at_once, self._max_size = at_once, max_size
+        self.at_once, self._max_size = at_once, max_size
         self.shares = Shares(at_once, a_minute)
         self.closing = False  # nobody is let in any more
         self.inside = 0  # requests that are being answered, or wait for the model
         self.queued: Callable[[], list[Ticket]] = list  # requests in Gradio's queue
-        self.turnstile = Turnstile(at_once, self.shares)  # of the direct route
+        self.queue_turn: Callable[[], float] = lambda: math.inf  # who is first there
+        # of the direct route
+        self.turnstile = Turnstile(at_once, self.shares, lambda: self.queue_turn())
         self._weight = self._ahead = self._time = 0.0
         self._ahead_ahead = self._ahead_time = 0.0
 
@@ -61,7 +64,7 @@ class Line:
         if self.closing:
             raise Closing
         tickets = self.waiting
-        waiting = len(tickets) + max(0, self.inside - self._at_once)
+        waiting = len(tickets) + max(0, self.inside - self.at_once)
         if 2 * waiting < self._max_size:
             return
         own = sum(ticket.visitor == visitor for ticket in tickets)

@@ -107,6 +107,11 @@ class Shares:
             del self._running[visitor]
 
     @property
+    def running(self) -> int:
+        """Requests that are answered now."""
+        return self._running.total()
+
+    @property
     def share(self) -> int:
         """Requests that one visitor may have answered at the same time."""
         now = self._clock()
