@@ -112,23 +112,14 @@ async def measured(endpoint: Endpoint, seconds: float, patience: float) -> dict[
             "median": statistics.median(one.later for one in refused) if refused else None,
             "most": max((one.later for one in refused), default=None),
         },
-        "came again": came_again(found),
+        "came again": {
+            "came": len(found.again),
+            "let in": sum(one.how == "right" for one in found.again),
+        },
         "usual": statistics.median(usual),
         "usual again after": max(slow, default=0.0) if recovered else None,
         "lone after": [[since, one.seconds, one.how] for since, one in after],
         "problems": sorted({one.said for one in found.first if one.how in HOWS[3:]})[:10],
-    }
-
-
-def came_again(found: Burst) -> dict[str, Any]:
-    """Of those who came when they were told to: how many were let in, by when that was."""
-    parts = {
-        "during": [one for one in found.again if one.began < found.end],
-        "after": [one for one in found.again if one.began >= found.end],
-    }
-    return {
-        when: {"came": len(them), "let in": sum(one.how == "right" for one in them)}
-        for when, them in parts.items()
     }
 
 

@@ -101,7 +101,8 @@ def flooded(floods: dict[str, Any]) -> list[str]:
         f"({first['max_size']} + {first['at_once']}) / {first['capacity']:g} + 1 = "
         f"{first['limit']:g} s. Arrivals are independent of each other, each another visitor, "
         f"{first['seconds']:g} s long, 30 % on the direct route. Half of those who are refused "
-        "come again, once, after the seconds that they were told. Without an answer within "
+        "come again, once, after the seconds that they were told, unless the minute is over by "
+        "then. Without an answer within "
         f"{first['patience']:g} s a visitor gives up (lost).",
         "",
         "| | arrivals/s | asked | right | refused | lost | error | p95 s (queue, direct) | limit s "
@@ -127,12 +128,9 @@ def flooded(floods: dict[str, Any]) -> list[str]:
             )
         )
         if told["median"] is not None:
-            parts = ", ".join(
-                f"{one['let in']} of {one['came']} {when} the burst" for when, one in again.items()
-            )
             lines.append(
                 f"  Who was refused was told to come again in {told['median']:g} s (median; "
-                f"{told['most']} at most); let in then: {parts}."
+                f"{told['most']} at most); let in then: {again['let in']} of {again['came']}."
             )
         lines += [f"  - problem: {one}" for one in found["problems"]]
     return [*lines, ""]

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import html
-import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -73,17 +72,17 @@ def adapt(queue: Queue, line: Line, metrics: Metrics) -> None:
             for event in waiting.queue
             if line.shares.may_begin(ticket_of(event))
         )
-        return min(ready, key=lambda event: ticket_of(event).turn, default=None)
+        return min(ready, key=lambda event: ticket_of(event).due, default=None)
 
-    def first_turn() -> float:
+    def next_queued() -> Ticket | None:
         event = None if queue.stopped else first()
-        return math.inf if event is None else ticket_of(event).turn
+        return None if event is None else ticket_of(event)
 
     def next_events() -> Any:
         """What Gradio's own does, with the one whose turn it is in front."""
         event, rival = first(), line.turnstile.next
         if line.shares.running >= line.at_once or (
-            event and rival and rival.turn < ticket_of(event).turn
+            event and rival and rival.due < ticket_of(event).due
         ):
             event = None
         kept = []
@@ -134,7 +133,7 @@ def adapt(queue: Queue, line: Line, metrics: Metrics) -> None:
         for waiting in queue.event_queue_per_concurrency_id.values()
         for event in waiting.queue
     ]
-    line.queue_turn = first_turn
+    line.next_queued = next_queued
     queue.push = admit  # type: ignore[method-assign]
     queue.get_events = next_events  # type: ignore[method-assign]
     queue.process_events = answer  # type: ignore[method-assign, assignment]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from contextvars import ContextVar
 
@@ -36,9 +35,9 @@ class Line:
         self.closing = False  # nobody is let in any more
         self.inside = 0  # requests that are being answered, or wait for the model
         self.queued: Callable[[], list[Ticket]] = list  # requests in Gradio's queue
-        self.queue_turn: Callable[[], float] = lambda: math.inf  # who is first there
+        self.next_queued: Callable[[], Ticket | None] = lambda: None  # whose turn it is
         # of the direct route
-        self.turnstile = Turnstile(at_once, self.shares, lambda: self.queue_turn())
+        self.turnstile = Turnstile(at_once, self.shares, lambda: self.next_queued())
         self._weight = self._ahead = self._time = 0.0
         self._ahead_ahead = self._ahead_time = 0.0
 

@@ -6,7 +6,6 @@ Gradio's queue does the same for the others, see gradio_queue.py.
 from __future__ import annotations
 
 import asyncio
-import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
@@ -20,14 +19,14 @@ class Turnstile:
 
     Args:
         at_once: requests that are answered at the same time, here and elsewhere.
-        elsewhere: the smallest turn of those that wait elsewhere and could begin.
+        elsewhere: whose turn it is, of those that wait elsewhere and could begin.
     """
 
     def __init__(
         self,
         at_once: int,
         shares: Shares,
-        elsewhere: Callable[[], float] = lambda: math.inf,
+        elsewhere: Callable[[], Ticket | None] = lambda: None,
     ) -> None:
         self._at_once, self._shares, self._elsewhere = at_once, shares, elsewhere
         self._inside: set[Ticket] = set()
@@ -43,7 +42,7 @@ class Turnstile:
     def next(self) -> Ticket | None:
         """Whose turn it is, of those here."""
         ready = (one for one in self._waiting if self._shares.may_begin(one))
-        return min(ready, key=lambda one: one.turn, default=None)
+        return min(ready, key=lambda one: one.due, default=None)
 
     @asynccontextmanager
     async def passing(self, ticket: Ticket) -> AsyncIterator[None]:
@@ -67,7 +66,8 @@ class Turnstile:
             ticket = self.next
             if ticket is None:
                 return
-            if self._elsewhere() < ticket.turn:
+            rival = self._elsewhere()
+            if rival is not None and rival.due < ticket.due:
                 self._look_again()
                 return
             coming = self._waiting.pop(ticket)

@@ -23,7 +23,7 @@ MINUTE = 60
 
 @dataclass(eq=False)
 class Ticket:
-    """A request's place: `turn` is when it is due, the smallest first.
+    """A request's place in the line.
 
     Attributes:
         ahead: requests in the Space when it came, at the time `arrived`.
@@ -34,6 +34,11 @@ class Ticket:
     ahead: int
     arrived: float
     running: bool = False
+
+    @property
+    def due(self) -> tuple[float, float]:
+        """Whose turn it is, the smallest first: of equal turns, who came first."""
+        return self.turn, self.arrived
 
 
 class Shares:
