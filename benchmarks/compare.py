@@ -38,7 +38,8 @@ from rich.console import Console
 
 from spaces_gen.embedded import minilm, smollm2
 from spaces_gen.render import render
-from spaces_gen.tune import Settings, tune, write
+from spaces_gen.tune import tune, write
+from spaces_gen.tuning.found import Settings
 from spaces_gen.tuning.show import print_tuned
 
 ROOT = Path(__file__).parent.parent

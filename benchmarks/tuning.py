@@ -32,7 +32,8 @@ from spaces_gen.bench import Demand, measure, opened, source
 from spaces_gen.embedded import minilm
 from spaces_gen.load.figures import Figures
 from spaces_gen.render import render
-from spaces_gen.tune import Settings, Tuned, tune
+from spaces_gen.tune import tune
+from spaces_gen.tuning.found import Settings, Tuned
 from spaces_gen.tuning.show import plot
 
 USERS = 32

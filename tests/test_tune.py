@@ -41,8 +41,9 @@ from upgrading import (
 from spaces_gen import tune as module
 from spaces_gen.errors import UserError
 from spaces_gen.tables import load_model_types
-from spaces_gen.tune import Tuned, write
+from spaces_gen.tune import write
 from spaces_gen.tuning import measure
+from spaces_gen.tuning.found import Tuned
 from spaces_gen.tuning.measure import Aim, Measured, measure_model
 from spaces_gen.tuning.process import Full, Point, probing
 from spaces_gen.upgrading import change

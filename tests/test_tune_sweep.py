@@ -35,7 +35,7 @@ from spaces_gen.tuning.fidelity import (
     fidelity,
 )
 from spaces_gen.tuning.measure import Aim, Measured, engines, measure_model, power_of_two
-from spaces_gen.tuning.probe import OPAQUE, PICTURE
+from spaces_gen.tuning.probe_answers import OPAQUE, PICTURE
 from spaces_gen.tuning.process import Full, Point
 from spaces_gen.tuning.sweep import sweep
 from spaces_gen.tuning.values import MEASURED, MOST_CALL_COST, call_cost, row_values

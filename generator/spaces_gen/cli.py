@@ -569,7 +569,8 @@ def tune(
 
     Example: spaces-gen tune my-space
     """
-    from spaces_gen.tune import Settings, parse_data, report
+    from spaces_gen.tune import parse_data, report
+    from spaces_gen.tuning.found import Settings
 
     settings = Settings(p95, seconds, ways, dict(parse_data(data or [])), python or sys.executable)
     raise typer.Exit(report(space, settings, dry_run=dry_run, plot_file=plot_file, as_json=as_json))

@@ -26,6 +26,7 @@ from serving.digest import digest, digest_files
 from serving.endpoint import find_endpoint
 from serving.errors import SORRY, InputError, NoRoom, VisitorError, no_room
 from serving.examples import ExampleCache, load_examples
+from serving.flight import Flight
 from serving.gradio_queue import Visit, visit
 from serving.launch import launch
 from serving.line import Line, route
@@ -350,29 +351,6 @@ class Server:
 
 class Learned(BaseException):
     """Ends a request that was made only to learn which example it is."""
-
-
-class Flight:
-    """One computation and how many wait for it; when all have left, it is cancelled."""
-
-    def __init__(self, work: Any) -> None:
-        self._task = asyncio.ensure_future(work)
-        self._waiting = 0
-
-    @property
-    def over(self) -> bool:
-        """Whether it has ended or nobody waits any more."""
-        return self._task.done() or not self._waiting
-
-    async def wait(self) -> Any:
-        """Its result."""
-        self._waiting += 1
-        try:
-            return await asyncio.shield(self._task)
-        finally:
-            self._waiting -= 1
-            if not self._waiting:
-                self._task.cancel()  # nothing happens where it has ended
 
 
 def check_text(inputs: tuple[Any, ...]) -> None:

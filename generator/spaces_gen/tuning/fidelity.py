@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from spaces_gen.tuning.probe import OPAQUE, PICTURE
+from spaces_gen.tuning.probe_answers import OPAQUE, PICTURE
 
 LEAST_COSINE = 0.999
 LEAST_SHARE = 0.995  # of the requests that must have the same top label, or the same answer

@@ -23,14 +23,15 @@ from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+# beside this file, which runs without the package
+from probe_answers import plain  # type: ignore[import-not-found]
+from probe_memory import peak_memory, reset_peak, used_memory  # type: ignore[import-not-found]
+
 GB = 1e9
 SLICES = 3  # of the time of a measurement; their median counts
 LONGEST = 2  # times the wanted time: long batches need no median
 POOL = 256  # requests in the line from which batches are cut
 LONGEST_STREAM_SECONDS = 60.0
-PICTURE, OPAQUE = "a picture", "a file"  # what an answer holds as JSON; no model says so
-BYTES = {"L", "P", "RGB", "RGBA"}  # modes of pictures with a byte for each value
-SAMPLED = 32  # pixels of a picture in each direction
 
 
 class Full(Exception):
@@ -268,92 +269,6 @@ def unpickled(file: Any) -> Any:
             yield pickle.load(file)
         except EOFError:
             return
-
-
-def plain(value: Any) -> Any:
-    """A value of numbers, texts, lists and mappings, as `fidelity` compares them.
-
-    Pictures are sampled at a few places, without new shades; of a file only its kind is told.
-    """
-    if value is None or isinstance(value, str | int | float):
-        return value
-    if isinstance(value, dict):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    if hasattr(value, "tolist"):
-        return plain(value.tolist())
-    if hasattr(value, "getbands"):  # a picture: its mode and some of its pixels
-        some = value if value.mode in BYTES else value.convert("L")
-        pixels = list(some.resize((SAMPLED, SAMPLED), 0).tobytes())
-        return {PICTURE: [value.mode, *value.size], "pixels": pixels}
-    if hasattr(value, "content") and hasattr(value, "suffix"):
-        return {OPAQUE: value.suffix}
-    return repr(value)
-
-
-def on_gpu() -> Any:
-    """PyTorch where it computes on a GPU."""
-    torch = sys.modules.get("torch")
-    return torch if torch is not None and torch.cuda.is_initialized() else None
-
-
-def cards(torch: Any) -> list[int]:
-    """Numbers of the cards that hold something of the model."""
-    return [card for card in range(torch.cuda.device_count()) if torch.cuda.memory_reserved(card)]
-
-
-def others_use(torch: Any, card: int) -> float:
-    """Bytes of a card that are in use, but not by PyTorch's tensors here."""
-    free, total = torch.cuda.mem_get_info(card)
-    return float(total - free - torch.cuda.memory_reserved(card))
-
-
-def used_memory() -> float:
-    """Bytes in use: of the cards, or of this process."""
-    torch = on_gpu()
-    if torch is not None:
-        own = torch.cuda.memory_allocated
-        return sum(others_use(torch, card) + own(card) for card in cards(torch))
-    return status("VmRSS")
-
-
-def peak_memory() -> float:
-    """The most bytes in use since `reset_peak`."""
-    torch = on_gpu()
-    if torch is not None:
-        own = torch.cuda.max_memory_allocated
-        return sum(others_use(torch, card) + own(card) for card in cards(torch))
-    return status("VmHWM")
-
-
-def reset_peak() -> None:
-    """Let the peak begin anew."""
-    torch = on_gpu()
-    if torch is not None:
-        for card in cards(torch):
-            torch.cuda.reset_peak_memory_stats(card)
-        return
-    try:
-        with open("/proc/self/clear_refs", "w") as file:
-            file.write("5")
-    except OSError:  # then it is the peak since the start, which is no less
-        pass
-
-
-def status(name: str) -> float:
-    """Bytes, as Linux counts them; the peak so far elsewhere."""
-    try:
-        with open("/proc/self/status") as file:
-            for line in file:
-                if line.startswith(f"{name}:"):
-                    return 1024.0 * int(line.split()[1])
-    except OSError:
-        pass
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    return float(unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def memory_of(runtime: Any, hardware: Any, tier: Any) -> float:

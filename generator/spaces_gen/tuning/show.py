@@ -14,7 +14,7 @@ from spaces_gen.capacity.choice import thread_slots
 from spaces_gen.plots import figure
 
 if TYPE_CHECKING:
-    from spaces_gen.tune import Tuned
+    from spaces_gen.tuning.found import Tuned
 
 
 def as_data(tuned: Tuned) -> dict[str, Any]:
