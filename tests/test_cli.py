@@ -73,7 +73,7 @@ def test_new_takes_every_answer_as_an_option(tmp_path: Path) -> None:
             ["--parameters", "7000", "--hardware", "t4-small"],
             ["t4-small", "7000M", "holds at most"],
         ),
-        (["--python-version", "3.13", "--hardware", "zero-a10g"], ["python_version", "3.10"]),
+        (["--python-version", "3.13", "--hardware", "zero-a10g"], ["python_version", "3.12"]),
         (["--python-version", "2.7"], ["python_version", "2.7", "3.12"]),
         (["--examples-cache", "maybe"], ["examples_cache", "maybe", "first-use"]),
         (["--model", "no/such", "--model-type", "x"], ["model_type"]),
