@@ -5,7 +5,7 @@ PORT ?= 7860
 RUN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-scale test lint audit bench bench-gpu soak tables
+.PHONY: help demo demo-scale test lint docs audit bench bench-gpu soak tables
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ lint: .venv/dev ## format, lint and types of the project itself
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 	$(RUN)/mypy
+
+docs: .venv/dev ## build the documentation, without warnings
+	$(RUN)/mkdocs build --strict --quiet
 
 bench: .venv/bench ## measure the rendered Space beside what else there is; results go to benchmarks/results
 	for workload in embedding digits chat speech; do $(RUN)/python benchmarks/compare.py $$workload; done
