@@ -25,7 +25,7 @@ lint: .venv/dev ## format, lint and types of the project itself
 	$(RUN)/mypy
 
 docs: .venv/dev ## build the documentation, without warnings
-	$(RUN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs build --strict --quiet
 
 bench: .venv/bench ## measure the rendered Space beside what else there is; results go to benchmarks/results
 	for workload in embedding digits chat speech; do $(RUN)/python benchmarks/compare.py $$workload; done
@@ -46,8 +46,8 @@ soak: .venv/dev ## 200 visitors for minutes, ten times too many, one who takes a
 	$(RUN)/python benchmarks/soak.py --parts soak --space digits --minutes 3
 	$(RUN)/python benchmarks/soak.py --plain --minutes 2
 
-tables: .venv/dev ## recompute the estimates after a change of a table
-	$(RUN)/python -m spaces_gen.estimate
+tables: .venv/dev ## recompute the estimates after a change of a table (TYPES=text-ranking for one)
+	$(RUN)/python -m spaces_gen.estimate $(TYPES)
 
 # PyTorch is pinned here, for development; a rendered Space names a range.
 .venv/pip:
