@@ -1,4 +1,4 @@
-"""What the pages hold that is told somewhere else already; MkDocs calls it while it builds the site.
+"""What the pages hold that is told elsewhere already; MkDocs calls it while it builds the site.
 
 - `<!-- options: VERB -->` becomes the arguments and options of `spaces-gen VERB`, `<!-- tiers -->`,
   `<!-- quotas -->` and `<!-- model types -->` become the tables of the package.
@@ -61,7 +61,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     return relinked(filled(markdown, page.file.src_uri), folder, page.file.src_uri)
 
 
-# -- what is generated --------------------------------------------------------------------------------
+# -- what is generated -----------------------------------------------------------------------------
 
 MARKER = re.compile(r"^<!-- ([a-z ]+?)(?:: ([a-z-]+))? -->$", re.MULTILINE)
 
@@ -172,7 +172,7 @@ def text(plain: str) -> str:
     return html.escape(plain, quote=False).replace("|", "&#124;")
 
 
-# -- links --------------------------------------------------------------------------------------------
+# -- links -----------------------------------------------------------------------------------------
 
 LINK = re.compile(r"(?<=\]\()(?!https?:|mailto:|#)([^)#\s]+)")
 FENCED = re.compile(r"(^```.*?^```$)", re.DOTALL | re.MULTILINE)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -93,19 +93,16 @@ def sources_of(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*.py") if "_bundle" not in path.parts)
 
 
-def derived(trees: Iterator[ast.Module] | object, names: dict[str, int]) -> dict[str, int]:
+def derived(trees: Iterable[ast.Module], names: dict[str, int]) -> dict[str, int]:
     """The classes that derive from one of `names`, however far."""
-    classes = [
-        node
-        for tree in trees  # type: ignore[attr-defined]
-        for node in ast.walk(tree)
-        if isinstance(node, ast.ClassDef)
-    ]
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     known = dict(names)
     for _ in classes:
         for node in classes:
             bases = [base.id for base in node.bases if isinstance(base, ast.Name)]
-            known |= {node.name: known[base] for base in bases if base in AT or base in known}
+            for base in bases:
+                if base in known:
+                    known[node.name] = known[base]
     return known
 
 
@@ -155,9 +152,10 @@ def sentences(node: ast.AST, known: dict[str, int], path: Path) -> Iterator[ast.
         name = getattr(node.func, "id", getattr(node.func, "attr", ""))
         if name in known and len(node.args) > known[name]:
             yield node.args[known[name]]
-        elif name == "__init__" and path.name == "errors.py" and node.args:
-            yield node.args[0]
-        elif name == "echo" and node.args and any(one.arg == "err" for one in node.keywords):
+        elif node.args and (
+            (name == "__init__" and path.name == "errors.py")
+            or (name == "echo" and any(one.arg == "err" for one in node.keywords))
+        ):
             yield node.args[0]
     if isinstance(node, ast.Assign | ast.AnnAssign) and path in OF_SENTENCES and node.value:
         yield node.value
