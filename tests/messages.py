@@ -10,6 +10,7 @@ import ast
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import yaml
@@ -67,12 +68,13 @@ class Message:
     place: str
 
 
-def messages() -> list[Message]:
+@cache
+def messages() -> tuple[Message, ...]:
     """All of them, in the order of the source."""
-    return [
+    return (
         *(found for folder, names in PLACES.items() for found in of_folder(folder, names)),
         *of_questions(),
-    ]
+    )
 
 
 def of_folder(folder: Path, names: dict[str, int], root: Path = ROOT) -> Iterator[Message]:
