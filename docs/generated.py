@@ -39,6 +39,8 @@ OUTSIDE = {
     "contributing.md": "CONTRIBUTING.md",
 }
 
+BY_MESSAGE = "troubleshooting.md"  # comes first where somebody searches for a message
+
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
     """The version and the address of the sources, as the package and the template know them."""
@@ -57,6 +59,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
     """Fill in what is generated, and make the links those of the site."""
+    if page.file.src_uri == BY_MESSAGE:
+        page.meta["search"] = {"boost": 3}
     folder = ROOT if page.file.src_uri in OUTSIDE else DOCS
     return relinked(filled(markdown, page.file.src_uri), folder, page.file.src_uri)
 
@@ -105,15 +109,17 @@ def tiers() -> str:
     rows = (
         (
             code(key),
+            f"${tier.price_per_hour:.2f}" if tier.price_per_hour else "free",
+            f"{tier.gpus} x {tier.gpu}, {tier.gpu_memory_gb} GB".replace(" ", "\u00a0")
+            if tier.gpus
+            else "–",
             str(tier.cpus or "–"),
             f"{tier.memory_gb} GB" if tier.memory_gb else "–",
-            f"{tier.gpus} x {tier.gpu}, {tier.gpu_memory_gb} GB" if tier.gpus else "–",
             tier.dtype,
-            f"${tier.price_per_hour:.2f}" if tier.price_per_hour else "free",
         )
         for key, tier in load_tiers().items()
     )
-    header = ("hardware", "vCPU", "memory", "GPU", "dtype", "an hour")
+    header = ("hardware", "an hour", "GPU", "vCPU", "memory", "dtype")
     return f"{as_table(header, rows)}\n\n{comment(TIERS, 'Prices and sizes:')}"
 
 
