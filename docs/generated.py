@@ -95,10 +95,8 @@ def options(verb: str) -> str:
     command = verbs()[verb]
     context = command.context_class(command, info_name=f"spaces-gen {verb}")
     records = [param.get_help_record(context) for param in command.params]
-    usage = "\n".join(
-        ["```console", "$ " + command.get_usage(context).removeprefix("Usage: "), "```", ""]
-    )
-    return usage + as_table(
+    usage = command.get_usage(context).removeprefix("Usage: ")
+    return f"```text\n{usage}\n```\n\n" + as_table(
         ("argument or option", "what"),
         ((code(name), text(said)) for name, said in filter(None, records)),
     )

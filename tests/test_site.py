@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import os
 import re
 import shlex
@@ -84,6 +85,14 @@ def test_every_link_of_the_site_leads_to_its_place(site: Path, pages: dict[Path,
                 assert unquote(place) in pages[target].places, (path, link)
 
 
+def test_nothing_of_markdown_is_left_as_it_was(site: Path) -> None:
+    """Such as a table or a block without an empty line before it."""
+    for path in site.rglob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert "--- |" not in text, path
+        assert "```" not in text, path
+
+
 def test_links_into_the_repository_name_files_of_it(pages: dict[Path, Parsed]) -> None:
     source = yaml.safe_load((ROOT / "copier.yml").read_text())["source"]["default"]
     named = {
@@ -112,9 +121,10 @@ def test_every_verb_is_in_the_navigation_with_its_options(verb: str, site: Path)
     entries = re.findall(r'- "(.+?): .+": (.+)\.md', config)
     page = next(file for names, file in entries if verb in names.split(", "))
     text = (site / page / "index.html").read_text(encoding="utf-8")
+    cells = re.findall(r"<tr>\s*<td><code>(.*?)</code></td>", text)
     for param in VERBS[verb].params:
         for name in param.opts if param.opts[0].startswith("-") else [param.metavar or ""]:
-            assert name.replace("|", "&#124;") in text or name in text, name
+            assert any(name in html.unescape(cell) for cell in cells), name
 
 
 def test_tables_are_those_of_the_package(site: Path) -> None:
