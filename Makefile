@@ -5,7 +5,7 @@ PORT ?= 7860
 RUN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-scale test lint audit bench bench-gpu soak tables
+.PHONY: help demo demo-scale test lint docs audit bench bench-gpu soak tables
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -23,6 +23,9 @@ lint: .venv/dev ## format, lint and types of the project itself
 	$(RUN)/ruff format --check .
 	$(RUN)/ruff check .
 	$(RUN)/mypy
+
+docs: .venv/dev ## build the documentation, without warnings
+	NO_MKDOCS_2_WARNING=1 $(RUN)/mkdocs build --strict --quiet
 
 bench: .venv/bench ## measure the rendered Space beside what else there is; results go to benchmarks/results
 	for workload in embedding digits chat speech; do $(RUN)/python benchmarks/compare.py $$workload; done
@@ -43,8 +46,8 @@ soak: .venv/dev ## 200 visitors for minutes, ten times too many, one who takes a
 	$(RUN)/python benchmarks/soak.py --parts soak --space digits --minutes 3
 	$(RUN)/python benchmarks/soak.py --plain --minutes 2
 
-tables: .venv/dev ## recompute the estimates after a change of a table
-	$(RUN)/python -m spaces_gen.estimate
+tables: .venv/dev ## recompute the estimates after a change of a table (TYPES=text-ranking for one)
+	$(RUN)/python -m spaces_gen.estimate $(TYPES)
 
 # PyTorch is pinned here, for development; a rendered Space names a range.
 .venv/pip:

@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import json
 import math
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -268,12 +270,17 @@ def estimates(model_type: ModelType) -> str:
     return "{\n" + ",\n".join(lines) + "\n}\n"
 
 
-def write_estimates(folder: Path = ESTIMATES) -> None:
-    """Write one file per model type."""
+def write_estimates(folder: Path = ESTIMATES, only: Sequence[str] = ()) -> None:
+    """Write one file per model type, or those of some types only.
+
+    Raises:
+        KeyError: there is no such type.
+    """
     folder.mkdir(exist_ok=True)
-    for key, model_type in load_model_types().items():
-        (folder / f"{key}.json").write_text(estimates(model_type), encoding="utf-8")
+    model_types = load_model_types()
+    for key in only or model_types:
+        (folder / f"{key}.json").write_text(estimates(model_types[key]), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    write_estimates()
+    write_estimates(only=sys.argv[1:])
