@@ -14,6 +14,7 @@ from spaces_gen.hub.follow import Fate, follow
 from spaces_gen.hub.plan import Plan, Request, as_data, make_plan, price
 from spaces_gen.hub.remote import RemoteSpace
 from spaces_gen.hub.show import as_price, as_sleep, print_plan
+from spaces_gen.terminal import make_console
 
 SEND_SECONDS = 300  # for all requests until the commit is there, retries included
 SLOW_UPLINK = 1e6  # bytes in a second; large files have more time, by their size
@@ -29,7 +30,7 @@ def run(request: Request, *, dry_run: bool, wait: bool, timeout: float, as_json:
     Raises:
         UserError: it is refused, or somebody else's changes would be overwritten.
     """
-    console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=True)
+    console = make_console(sys.stderr if as_json else sys.stdout)
 
     def say(sentence: str) -> None:
         console.print(sentence, markup=False)

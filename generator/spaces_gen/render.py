@@ -24,17 +24,12 @@ OF_AN_EMPTY_SPACE = {".git", ".gitattributes", "README.md"}
 def render(
     answers: dict[str, Any],
     destination: Path,
-    *,
-    suggestions: dict[str, Any] | None = None,
-    interactive: bool = False,
 ) -> None:
     """Render a Space into `destination`.
 
     Args:
         answers: by question; they are not asked again.
         destination: a folder that does not exist, is empty, or is a clone of a new Space.
-        suggestions: other defaults for the questions without an answer.
-        interactive: ask in the terminal what has no answer.
 
     Raises:
         UserError: an answer is not allowed, or `destination` holds files of its own.
@@ -48,8 +43,6 @@ def render(
                 answers,
                 rendered,
                 provenance(),
-                suggestions=suggestions,
-                interactive=interactive,
             )
         move_into(rendered, destination)
 
@@ -106,9 +99,6 @@ def render_template(
     answers: Mapping[str, Any],
     folder: Path,
     provenance: Mapping[str, str],
-    *,
-    suggestions: Mapping[str, Any] | None = None,
-    interactive: bool = False,
 ) -> None:
     """Render a template that lies in a plain folder.
 
@@ -131,8 +121,7 @@ def render_template(
             str(template),
             folder,
             data={**answers, "provenance": dict(provenance)},
-            user_defaults=dict(suggestions or {}),
-            defaults=not interactive,
+            defaults=True,
             quiet=True,
             settings=copier.Settings(),
         )
