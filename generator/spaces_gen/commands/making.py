@@ -81,7 +81,6 @@ def new(
     from spaces_gen.new import new as make
     from spaces_gen.new import next_steps
     from spaces_gen.questions import parse_data
-    from spaces_gen.terminal import for_figures
 
     options: dict[str, Any] = {
         "model_id": model,
@@ -101,7 +100,7 @@ def new(
         **parse_data(data or []),
         **{key: value for key, value in options.items() if value is not None},
     }
-    make(destination, answers, for_figures(), None if defaults else wizard())
+    make(destination, answers, None if defaults else wizard())
     typer.echo("\n".join(next_steps(destination)))
 
 
