@@ -59,7 +59,7 @@ class Terminal:
             if place >= 0:
                 before, self.seen = text[self.seen : place], place + len(words)
                 return before
-            assert time.monotonic() < deadline, f"never shown: {words!r}\n{text[self.seen:]}"
+            assert time.monotonic() < deadline, f"never shown: {words!r}\n{text[self.seen :]}"
             if not self.read(1) and self.process.poll() is not None:
                 assert words in self.text[self.seen :], f"over without {words!r}\n{self.text}"
 

@@ -51,6 +51,7 @@ class Form:
             extensions=[FILTERS],
             undefined=jinja2.StrictUndefined,
         )
+        self._templates: dict[str, jinja2.Template] = {}
 
     def asked(self) -> list[str]:
         """The questions that are asked of everybody, in order."""
@@ -125,7 +126,9 @@ class Form:
     def _render(self, template: Any, values: Mapping[str, Any]) -> Any:
         if not isinstance(template, str):
             return template
-        return self._jinja.from_string(template).render(values).strip()
+        if template not in self._templates:
+            self._templates[template] = self._jinja.from_string(template)
+        return self._templates[template].render(values).strip()
 
 
 def _table(name: str) -> str | None:
