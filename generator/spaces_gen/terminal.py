@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+FRAMES_PER_SECOND = 8
 FILE_WIDTH = 160  # of tables that go to a file, where no terminal says how wide it is
 
 
@@ -87,7 +88,15 @@ def progress(doing: str) -> Iterator[None]:
         print(f"{harmless(doing)} …", file=sys.stderr, flush=True)
         yield
     else:
+        from rich.live import Live
+        from rich.spinner import Spinner
         from rich.text import Text
 
-        with make_console(sys.stderr).status(Text(f"{harmless(doing)} …")):
+        with Live(
+            Spinner("dots", Text(f"{harmless(doing)} …")),
+            console=make_console(sys.stderr),
+            refresh_per_second=FRAMES_PER_SECOND,
+            transient=True,
+            redirect_stdout=sys.stdout.isatty(),  # what is piped elsewhere goes there
+        ):
             yield
