@@ -30,7 +30,7 @@ docs: .venv/dev ## build the documentation, without warnings
 bench: .venv/bench ## measure the rendered Space beside what else there is; results go to benchmarks/results
 	for workload in embedding digits chat speech; do $(RUN)/python benchmarks/compare.py $$workload; done
 	$(RUN)/python benchmarks/compare.py embedding --tuned --output embedding_tuned
-	for name in starting publishing simulator perftest tuning model_types scaling; do $(RUN)/python benchmarks/$$name.py; done
+	for name in starting tool publishing simulator perftest tuning model_types scaling; do $(RUN)/python benchmarks/$$name.py; done
 
 bench-gpu: .venv/bench ## the same on a CUDA GPU: what is tuned beside Gradio's defaults, and beside a grid
 	for workload in embedding digits; do $(RUN)/python benchmarks/compare.py $$workload --tuned \

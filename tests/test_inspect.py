@@ -5,10 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
-import pty
 import struct
-import subprocess
-import sys
 import time
 import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +17,7 @@ import jinja2
 import pytest
 import yaml
 from hub import Hub
-from publishing import Command, Here, at_the_hub
+from publishing import Here, at_the_hub
 from rich.console import Console
 from upgrading import fast_renders, put
 
@@ -32,7 +29,7 @@ from spaces_gen.inspect_model import Inspected, inspect_model
 from spaces_gen.inspecting.show import print_found
 from spaces_gen.inspecting.source import MAX_TEXT_BYTES
 from spaces_gen.inspecting.task import task_of_class, task_of_pipeline
-from spaces_gen.new import ask_type, new
+from spaces_gen.new import new
 from spaces_gen.tables import ModelType, load_model_types, load_tiers
 
 ROOT = Path(__file__).parent.parent
@@ -530,82 +527,24 @@ def test_plan_looks_at_the_model_in_the_same_way(hub: Hub, command: Here) -> Non
     assert "them/model (text-classification, 70M)" in said
 
 
-class Asked:
-    """Somebody at a terminal, who answers in this order."""
-
-    def __init__(self, *answers: str | None) -> None:
-        self.answers = list(answers)
-        self.questions: list[tuple[str, Sequence[str] | None, str | None]] = []
-
-    def __call__(self, question: str, allowed: Sequence[str] | None, default: str | None) -> str:
-        self.questions.append((question, allowed, default))
-        answer = self.answers.pop(0) or default
-        assert answer is not None
-        return answer
-
-
-def made(space: Path, model: str, ask: Asked) -> tuple[dict[str, Any], str]:
-    """The answers of a Space that somebody made, and what was shown."""
+def test_what_is_not_known_is_not_guessed(online: Hub, tmp_path: Path) -> None:
+    online.add_model("them/known", PLAIN, **BERT)
     shown = io.StringIO()
     with fast_renders():
-        new(space, {"model_id": model}, ask, Console(file=shown, width=160))
-    answers: dict[str, Any] = yaml.safe_load((space / ".copier-answers.yml").read_text())
-    return answers, shown.getvalue()
-
-
-def test_only_what_is_open_is_asked(online: Hub, tmp_path: Path) -> None:
-    online.add_model("them/known", PLAIN, **BERT)
-    nobody = Asked()
-    made(tmp_path / "a", "them/known", nobody)
-    assert nobody.questions == []
-
+        new(tmp_path / "a", {"model_id": "them/known"}, console=Console(file=shown, width=160))
+    assert "pipeline tag of its page" in shown.getvalue()
     online.add_model("them/strange", {"config.json": b"{}"}, pipeline_tag="graph-ml")
-    ask = Asked(TEXT, "120")
-    answers, shown = made(tmp_path / "b", "them/strange", ask)
-    assert (answers["model_type"], answers["model_parameters"]) == (TEXT, 120)
-    assert "note: the model is for graph-ml" in shown
-    (one, types, _), (two, number, typical) = ask.questions
-    assert "type" in one
-    assert types == list(TYPES)
-    assert "parameters" in two
-    assert (number, typical) == (None, "67")
+    with pytest.raises(UserError, match="is for graph-ml"):
+        new(tmp_path / "b", {"model_id": "them/strange"})
+    assert not (tmp_path / "b").exists()
 
 
-def test_a_terminal_is_asked_until_the_answer_is_one(
-    hub: Hub, child: Command, tmp_path: Path
-) -> None:
-    hub.add_model("them/strange", {"config.json": b"{}"}, pipeline_tag="graph-ml")
-    ours, theirs = pty.openpty()
-    made = tmp_path / "made"
-    process = subprocess.Popen(
-        [sys.executable, "-m", "spaces_gen", "new", str(made), "--model", "them/strange"],
-        stdin=theirs,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env=child.environment,
-        text=True,
-    )
-    os.close(theirs)
-    os.write(ours, b"poetry\ntext-classification\nmany\n120\n")
-    said, _ = process.communicate(timeout=120)
-    os.close(ours)
-    assert process.returncode == 0, said
-    assert "Choose one of text-classification, " in said
-    answers = yaml.safe_load((made / ".copier-answers.yml").read_text())
-    assert (answers["model_type"], answers["model_parameters"]) == (TEXT, 120)
-
-
-def test_an_open_kind_of_writing_is_asked_among_those_that_fit(
-    online: Hub, rows: object, tmp_path: Path
-) -> None:
+def test_an_open_kind_of_writing_says_which_fit(online: Hub, rows: object) -> None:
     config = encoded({"architectures": ["T5ForConditionalGeneration"], "model_type": "t5"})
     online.add_model("them/t5", {"config.json": config, "model.safetensors": WEIGHTS})
-    ask = Asked("translation")
     found = inspect_model("them/t5")
-    assert ask_type(found, ask) == "translation"
-    ((_, allowed, default),) = ask.questions
-    assert allowed == ["text2text-generation", "summarization", "translation"]
-    assert default == "text2text-generation"
+    assert found.model_type == "text2text-generation"
+    assert found.alternatives == ("summarization", "translation")
     without = replace(found, model_type=None, obstacle="writes text from text")
     with pytest.raises(UserError, match="say which with --model-type: summarization, translation"):
         without.served()

@@ -18,6 +18,7 @@ from spaces_gen.errors import UserError
 from spaces_gen.estimate import ESTIMATES
 from spaces_gen.questions import questions
 from spaces_gen.tables import load_model_types, load_tiers
+from spaces_gen.terminal import progress
 from spaces_gen.upgrading.change import answers_file, content, rendered
 from spaces_gen.upgrading.files import File, Files, Folder
 from spaces_gen.upgrading.merge import equal_text
@@ -76,7 +77,8 @@ def adopt(
         say(f"an interrupted change of {folder} was undone first")
     mine = Folder(folder)
     before = answers_file(mine)
-    origin = find_origin(mine, str(folder))
+    with progress("Comparing with what the template gives"):
+        origin = find_origin(mine, str(folder))
     if not agree(origin):
         return None
     swap(folder.resolve(), {ANSWERS: origin.answers_file}, [], {ANSWERS: before})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
@@ -12,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from huggingface_hub.utils import httpx  # type: ignore[attr-defined]
-from rich.console import Console
 
 from spaces_gen.answers import read_answers
 from spaces_gen.errors import UsageError, UserError
@@ -24,7 +24,7 @@ from spaces_gen.load.served import Served, served
 from spaces_gen.load.show import plot, print_figures, print_ratios
 from spaces_gen.load.visitor import DirectVisitor, QueueVisitor
 from spaces_gen.tables import load_model_types, load_tiers
-from spaces_gen.terminal import for_figures
+from spaces_gen.terminal import for_figures, make_console
 
 ROUTES: dict[str, Callable[[Any, Endpoint], Any]] = {
     "queue": QueueVisitor,
@@ -248,7 +248,7 @@ def report(
         warm_up=warm_up,
         given=dict(parse_value(pair) for pair in data),
     )
-    progress = Console(stderr=True, highlight=False)
+    progress = make_console(sys.stderr, soft_wrap=False)
     with progress.status("…") as status:
         results = bench(names, demand, hardware, status.update)
     if plot_file is not None:

@@ -22,6 +22,9 @@ def bundle_root() -> Path:
 def staged_template() -> Iterator[Path]:
     """The template as a plain folder without git, so that Copier takes its files as they are."""
     root = bundle_root()
+    if (root / TABLES).is_dir() and not (root / ".git").exists():
+        yield root
+        return
     leave_out = shutil.ignore_patterns("__pycache__", "*.pyc", ".ruff_cache", ".mypy_cache")
     with tempfile.TemporaryDirectory(prefix="spaces-gen-") as folder:
         stage = Path(folder)

@@ -15,6 +15,7 @@ from spaces_gen.errors import UserError
 from spaces_gen.load.served import signals_deferred, stop
 from spaces_gen.render import render
 from spaces_gen.tables import load_model_types
+from spaces_gen.terminal import progress
 
 
 def demo(name: str, port: int, copies: int = 0) -> int:
@@ -37,7 +38,8 @@ def demo(name: str, port: int, copies: int = 0) -> int:
         space = Path(folder) / "space"
         scale = "ray-serve" if copies else "one-machine"
         answers = {"model_type": embedded.model_type, "hardware": "cpu-basic", "scale": scale}
-        render(answers, space)
+        with progress("Making the Space"):
+            render(answers, space)
         title = load_model_types()[embedded.model_type].title
         print(f"{title} will be served on http://127.0.0.1:{port} (Ctrl-C stops it)", flush=True)
         variables = {"MODEL_ID": str(model)}

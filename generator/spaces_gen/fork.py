@@ -19,6 +19,7 @@ from spaces_gen.hub.show import as_price
 from spaces_gen.hub.zero_gpu import check_room
 from spaces_gen.names import HUB_PREFIX
 from spaces_gen.tables import load_tiers
+from spaces_gen.terminal import progress
 from spaces_gen.upgrade_on_hub import OnHub, hardware_changes, quietly, send, stop_at_clashes, there
 from spaces_gen.upgrading.change import Wish, content, make_change
 from spaces_gen.upgrading.values import statements
@@ -54,7 +55,8 @@ def fork(
     wish = Wish({"hardware": settings.hardware} if settings.hardware else {})
     hardware = settings.hardware
     if ours:
-        change = make_change(f"{HUB_PREFIX}{source}", original, wish, quietly(console))
+        with progress(f"Working out what changes in {source}"):
+            change = make_change(f"{HUB_PREFIX}{source}", original, wish, quietly(console))
         stop_at_clashes(console, source, change.merge)
         hardware = str(change.after.answers["hardware"])
     settings = Settings(
@@ -68,7 +70,8 @@ def fork(
     cost = as_price(price(hardware))
     console.print(f"{source} → {target} on {hardware or 'cpu-basic'} ({cost})", markup=False)
     if not dry_run:
-        duplicate(hub, source, target, settings, secrets)
+        with progress(f"Copying {source}"):
+            duplicate(hub, source, target, settings, secrets)
         if ours:
             make_for_tier(hub, target, wish, console)
     address = f"{hub.endpoint}/spaces/{target}"
@@ -153,7 +156,8 @@ def make_for_tier(hub: Hub, target: str, wish: Wish, console: Console) -> None:
     """
     remote = there(hub, target)
     mine = OnHub(hub, remote)
-    change = make_change(f"{HUB_PREFIX}{target}", mine, wish, quietly(console))
+    with progress(f"Working out what changes in {target}"):
+        change = make_change(f"{HUB_PREFIX}{target}", mine, wish, quietly(console))
     stop_at_clashes(console, target, change.merge)
     hardware = Settings(hardware=str(change.after.answers["hardware"]))
     settings = hardware_changes(remote, hardware)

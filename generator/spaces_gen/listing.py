@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 
-from rich.console import Console
 from rich.table import Table
 
 from spaces_gen.tables import load_model_types, load_tiers
+from spaces_gen.terminal import make_console
 
 
 def list_tiers(as_json: bool) -> None:
@@ -23,7 +23,7 @@ def list_tiers(as_json: bool) -> None:
         memory = f"{tier.memory_gb} GB" if tier.memory_gb else "?"
         price = f"{tier.price_per_hour:.2f}" if tier.price_per_hour else "free"
         table.add_row(key, tier.name, str(tier.cpus or "?"), memory, card, price)
-    Console().print(table)
+    make_console(soft_wrap=False).print(table)
 
 
 def list_model_types(as_json: bool) -> None:
@@ -37,4 +37,4 @@ def list_model_types(as_json: bool) -> None:
         of_its_own = row.model_id.startswith(".")
         model = "one of its own" if of_its_own else f"{row.model_id} ({row.parameters}M)"
         table.add_row(key, row.name, model, row.model_license)
-    Console().print(table)
+    make_console(soft_wrap=False).print(table)

@@ -2,83 +2,117 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rich.console import Console
-
-from spaces_gen.answers import read_answers
-from spaces_gen.fit import default_tier, price, why_tier
-from spaces_gen.inspect_model import OWN, Inspected, inspect_model, types
-from spaces_gen.inspecting.show import SAID, print_found
-from spaces_gen.plan import row_of
 from spaces_gen.questions import check_choice
 from spaces_gen.render import check_destination, render
 from spaces_gen.tables import load_model_types, load_tiers
+from spaces_gen.terminal import for_figures, progress
 
-# Asks for an answer: question, what is allowed (None: a number), what is taken without one.
-Ask = Callable[[str, Sequence[str] | None, str | None], str]
+if TYPE_CHECKING:  # they take long to import, and are not always needed
+    from rich.console import Console
+
+    from spaces_gen.inspect_model import Inspected
+
+# Asks for what is open: takes answers, returns all of them and what was found out about the model.
+Ask = Callable[[dict[str, Any]], "tuple[dict[str, Any], Inspected | None]"]
 RATE = 1.0  # requests a second, of which nothing is shown: a row of the plan needs one
 
 
-def new(destination: Path, answers: dict[str, Any], ask: Ask | None, console: Console) -> None:
+def new(
+    destination: Path,
+    answers: dict[str, Any],
+    ask: Ask | None = None,
+    console: Console | None = None,
+) -> None:
     """Render a Space into `destination`, and tell what was found out about its model.
 
     Args:
         answers: by question. With a model among them, the others follow from it.
         ask: None where there is nobody to ask.
+        console: standard output by default.
 
     Raises:
         UserError: an answer is not allowed, the model is not there, or `destination` is taken.
     """
     check_destination(destination)
-    check_choice("model_type", answers, types())
+    check_choice("model_type", answers, list(load_model_types()))
     check_choice("hardware", answers, list(load_tiers()))
-    if "model_id" not in answers:
-        render(answers, destination, interactive=ask is not None)
-        return
-    found = inspect_model(str(answers["model_id"]))
+    found: Inspected | None = None
+    settled = answers
     if ask is not None:
-        print_found(console, found, answers)
-    settled = complete(answers, found, ask)
-    render(settled, destination)
-    if ask is None:
-        print_found(console, found, answers)
-    print_choice(console, destination, settled, hardware_said="hardware" in answers)
+        settled, found = ask(answers)
+    elif "model_id" in answers:
+        found = look(str(answers["model_id"]))
+        settled = complete(answers, found)
+    with progress("Making the Space"):
+        render(settled, destination)
+    if found is not None:
+        console = console or for_figures()
+        if ask is None:
+            print_model(console, found, answers)
+        print_choice(console, destination, settled, hardware_said="hardware" in settled)
 
 
-def complete(answers: Mapping[str, Any], found: Inspected, ask: Ask | None) -> dict[str, Any]:
-    """The answers with what was found out; what is open is asked, or has its default.
+def look(model_id: str) -> Inspected:
+    """Find out about a model.
 
     Raises:
-        UserError: the model type is open, and there is nobody to ask.
+        UserError: it is not there.
+    """
+    from spaces_gen.inspect_model import inspect_model
+
+    with progress(f"Looking at {model_id}"):
+        return inspect_model(model_id)
+
+
+def print_model(console: Console, found: Inspected, answers: Mapping[str, Any]) -> None:
+    """What was found out."""
+    from spaces_gen.inspecting.show import print_found
+
+    print_found(console, found, answers)
+
+
+def complete(answers: Mapping[str, Any], found: Inspected) -> dict[str, Any]:
+    """The answers with what was found out.
+
+    Raises:
+        UserError: the model type is open.
     """
     settled = {**found.answers(), **answers, "model_id": found.model_id}
     if found.needs_token:
         settled["needs_token"] = True
     if "model_type" not in answers:
-        settled["model_type"] = ask_type(found, ask) if ask else found.served()
-    row = load_model_types()[settled["model_type"]]
-    if ask and "model_parameters" not in settled and found.model_id != row.model_id:
-        question = "How many million parameters does it have?"
-        settled["model_parameters"] = int(ask(question, None, str(row.parameters)))
+        settled["model_type"] = found.served()
     return settled
 
 
-def ask_type(found: Inspected, ask: Ask) -> str:
-    """The model type; asked where it is open."""
-    if found.model_type and not found.alternatives:
-        return found.model_type
-    likely = [one for one in (found.model_type, *found.alternatives) if one]
-    default = likely[0] if likely else OWN if OWN in types() else None
-    return ask("Which model type serves it?", likely or types(), default)
+def next_steps(destination: Path) -> Iterator[str]:
+    """What comes next, as commands to copy."""
+    folder = shlex.quote(str(destination))
+    app = shlex.quote(str(destination / "app.py"))
+    yield f"Your Space is in {destination}. Next:"
+    commands = {
+        f"python {app}": "serve it here",
+        f"spaces-gen plan {folder}": "compare all hardware",
+        f"spaces-gen publish {folder}": "check it and send it to the Hub",
+    }
+    width = max(map(len, commands))
+    yield from (f"  {command:{width}}  # {meaning}" for command, meaning in commands.items())
 
 
 def print_choice(
     console: Console, destination: Path, settled: Mapping[str, Any], *, hardware_said: bool
 ) -> None:
     """The hardware of a Space that was made, why it, and what is expected of it."""
+    from spaces_gen.answers import read_answers
+    from spaces_gen.fit import default_tier, price, why_tier
+    from spaces_gen.inspecting.show import SAID
+    from spaces_gen.plan import row_of
+
     made = read_answers(destination)
     model_type = load_model_types()[made["model_type"]]
     tier, parameters = load_tiers()[made["hardware"]], int(made["model_parameters"])

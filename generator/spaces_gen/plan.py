@@ -29,7 +29,7 @@ from spaces_gen.inspecting.show import print_found
 from spaces_gen.plots import figure
 from spaces_gen.questions import check_kinds
 from spaces_gen.tables import ModelType, Tier, load_model_types, load_quotas, load_tiers
-from spaces_gen.terminal import for_figures, harmless
+from spaces_gen.terminal import for_figures, harmless, progress
 from spaces_gen.upgrading.change import content
 from spaces_gen.upgrading.files import Folder
 from spaces_gen.upgrading.recorded import parse
@@ -264,11 +264,13 @@ def report(
     found = None
     said = dict(answers)
     if "model_id" in answers and not {"model_type", "model_parameters"} <= answers.keys():
-        found = inspect_model(str(answers["model_id"]))
+        with progress(f"Looking at {answers['model_id']}"):
+            found = inspect_model(str(answers["model_id"]))
         answers = {**found.answers(), **answers}
         if "model_type" not in answers:
             found.served()
-    plan = make_plan(answers, rate, p95)
+    with progress("Working out every hardware"):
+        plan = make_plan(answers, rate, p95)
     if plot_file is not None:
         draw(plan, plot_file)
     if as_json:

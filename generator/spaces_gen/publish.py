@@ -14,6 +14,7 @@ from spaces_gen.hub.follow import Fate, follow
 from spaces_gen.hub.plan import Plan, Request, as_data, make_plan, price
 from spaces_gen.hub.remote import RemoteSpace
 from spaces_gen.hub.show import as_price, as_sleep, print_plan
+from spaces_gen.terminal import make_console, progress
 
 SEND_SECONDS = 300  # for all requests until the commit is there, retries included
 SLOW_UPLINK = 1e6  # bytes in a second; large files have more time, by their size
@@ -29,13 +30,14 @@ def run(request: Request, *, dry_run: bool, wait: bool, timeout: float, as_json:
     Raises:
         UserError: it is refused, or somebody else's changes would be overwritten.
     """
-    console = Console(file=sys.stderr if as_json else sys.stdout, highlight=False, soft_wrap=True)
+    console = make_console(sys.stderr if as_json else sys.stdout)
 
     def say(sentence: str) -> None:
         console.print(sentence, markup=False)
 
     hub = Hub(SEND_SECONDS, say)
-    plan = make_plan(hub, request, say)
+    with progress("Comparing with what is on the Hub"):
+        plan = make_plan(hub, request, say)
     result: dict[str, Any] = {**as_data(plan), "dry_run": dry_run}
     code = 0
     if dry_run:
@@ -51,13 +53,15 @@ def run(request: Request, *, dry_run: bool, wait: bool, timeout: float, as_json:
     elif request.pull_request:
         print_plan(console, plan)
         hub.extend(plan.upload_bytes / SLOW_UPLINK)
-        proposal = carry_out_as_pull_request(hub, plan, request.message)
+        with progress(f"Sending to {plan.repo_id}"):
+            proposal = carry_out_as_pull_request(hub, plan, request.message)
         result |= {"pull_request": proposal.url}
         say(f"proposed: {proposal.url}")
     else:
         print_plan(console, plan)
         hub.extend(plan.upload_bytes / SLOW_UPLINK)
-        commit = carry_out(hub, plan, request.message)
+        with progress(f"Sending to {plan.repo_id}"):
+            commit = carry_out(hub, plan, request.message)
         result |= {"commit": commit}
         address = f"{hub.endpoint}/spaces/{plan.repo_id}"
         say(f"sent: {address}/commit/{commit}" if plan.files else f"sent: {address}")

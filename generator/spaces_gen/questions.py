@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any
 
-import yaml
-
 from spaces_gen.bundle import bundle_root
 from spaces_gen.errors import UserError
+from spaces_gen.tables.reading import read_yaml
 
 MOST_DIGITS = 18
 MESSAGE_HALF = 1500  # characters; all licences take 1,000
@@ -19,7 +18,7 @@ MESSAGE_HALF = 1500  # characters; all licences take 1,000
 @cache
 def questions() -> dict[str, dict[str, Any]]:
     """Every question that is always asked, by its key, in order."""
-    spec = yaml.safe_load((bundle_root() / "copier.yml").read_text(encoding="utf-8"))
+    spec = read_yaml(bundle_root() / "copier.yml")
     return {
         key: question
         for key, question in spec.items()
@@ -74,11 +73,9 @@ def is_whole(value: object) -> bool:
     return len(digits) <= MOST_DIGITS and digits.lstrip("-").isdecimal()
 
 
-def brief(text: str) -> str:
-    """A text without the middle, where it is too long for a message."""
-    return (
-        text if len(text) <= 2 * MESSAGE_HALF else f"{text[:MESSAGE_HALF]}…{text[-MESSAGE_HALF:]}"
-    )
+def brief(text: str, half: int = MESSAGE_HALF) -> str:
+    """A text without the middle, where it is longer than two halves of so many characters."""
+    return text if len(text) <= 2 * half else f"{text[:half]}…{text[-half:]}"
 
 
 def explain(error: Exception) -> UserError:

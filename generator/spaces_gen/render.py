@@ -16,6 +16,7 @@ from spaces_gen.bundle import staged_template
 from spaces_gen.errors import UserError
 from spaces_gen.git import is_of_a_hook
 from spaces_gen.questions import check_kinds, explain
+from spaces_gen.tables.reading import read_yaml
 
 # What a Space that was just created on the Hub holds before anything is put into it.
 OF_AN_EMPTY_SPACE = {".git", ".gitattributes", "README.md"}
@@ -24,17 +25,12 @@ OF_AN_EMPTY_SPACE = {".git", ".gitattributes", "README.md"}
 def render(
     answers: dict[str, Any],
     destination: Path,
-    *,
-    suggestions: dict[str, Any] | None = None,
-    interactive: bool = False,
 ) -> None:
     """Render a Space into `destination`.
 
     Args:
         answers: by question; they are not asked again.
         destination: a folder that does not exist, is empty, or is a clone of a new Space.
-        suggestions: other defaults for the questions without an answer.
-        interactive: ask in the terminal what has no answer.
 
     Raises:
         UserError: an answer is not allowed, or `destination` holds files of its own.
@@ -48,8 +44,6 @@ def render(
                 answers,
                 rendered,
                 provenance(),
-                suggestions=suggestions,
-                interactive=interactive,
             )
         move_into(rendered, destination)
 
@@ -88,7 +82,7 @@ def asked(template: Path, answers: Mapping[str, Any]) -> dict[str, Any]:
         UserError: it is no template.
     """
     try:
-        spec = yaml.safe_load((template / "copier.yml").read_text(encoding="utf-8"))
+        spec = read_yaml(template / "copier.yml")
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         spec = None
     if not isinstance(spec, dict):
@@ -106,9 +100,6 @@ def render_template(
     answers: Mapping[str, Any],
     folder: Path,
     provenance: Mapping[str, str],
-    *,
-    suggestions: Mapping[str, Any] | None = None,
-    interactive: bool = False,
 ) -> None:
     """Render a template that lies in a plain folder.
 
@@ -126,16 +117,18 @@ def render_template(
     import copier
     import jinja2
 
+    from spaces_gen.quick import quick
+
     try:
-        copier.run_copy(
-            str(template),
-            folder,
-            data={**answers, "provenance": dict(provenance)},
-            user_defaults=dict(suggestions or {}),
-            defaults=not interactive,
-            quiet=True,
-            settings=copier.Settings(),
-        )
+        with quick():
+            copier.run_copy(
+                str(template),
+                folder,
+                data={**answers, "provenance": dict(provenance)},
+                defaults=True,
+                quiet=True,
+                settings=copier.Settings(),
+            )
     except copier.errors.UnsafeTemplateError as error:
         raise UserError(
             "the template wants to run programs of its own, which spaces-gen never does"

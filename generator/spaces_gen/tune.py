@@ -320,14 +320,12 @@ def report(
     Raises:
         UserError: it cannot be tuned; the Space is as it was then.
     """
-    from rich.console import Console
-
-    from spaces_gen.terminal import for_figures
+    from spaces_gen.terminal import for_figures, make_console
     from spaces_gen.tuning.show import as_data, plot, print_tuned
 
     if not space.is_dir():
         raise UserError(f"there is no folder {space}")
-    progress = Console(stderr=True, highlight=False)
+    progress = make_console(sys.stderr, soft_wrap=False)
     with progress.status("…") as status:
         tuned = tune(space, settings, status.update)
     if plot_file is not None:

@@ -8,6 +8,7 @@ from rich.console import Console
 
 from spaces_gen.check import as_line, space_checks
 from spaces_gen.errors import UserError
+from spaces_gen.terminal import progress
 from spaces_gen.upgrading.change import Change, Wish, make_change
 from spaces_gen.upgrading.files import Folder
 from spaces_gen.upgrading.merge import Clash
@@ -80,7 +81,8 @@ def read_change(folder: Path, wish: Wish, console: Console) -> Change:
 
     if recover(folder.resolve()):
         say(f"an interrupted change of {folder} was undone first")
-    change = make_change(str(folder), Folder(folder), wish, say)
+    with progress("Working out what changes"):
+        change = make_change(str(folder), Folder(folder), wish, say)
     check_no_markers(folder, [*change.base, *change.theirs])
     return change
 

@@ -27,6 +27,7 @@ from spaces_gen.hub.show import as_price, as_sleep
 from spaces_gen.hub.zero_gpu import check_room
 from spaces_gen.names import HUB_PREFIX
 from spaces_gen.tables import load_tiers
+from spaces_gen.terminal import progress
 from spaces_gen.upgrading.change import Change, Wish, make_change
 from spaces_gen.upgrading.files import File
 from spaces_gen.upgrading.merge import Merge
@@ -74,7 +75,8 @@ def upgrade_on_hub(
         account.check_namespace(repo_id.split("/")[0])
     remote = there(hub, repo_id)
     mine = OnHub(hub, remote)
-    change = make_change(f"{HUB_PREFIX}{repo_id}", mine, wish, quietly(console))
+    with progress(f"Working out what changes in {repo_id}"):
+        change = make_change(f"{HUB_PREFIX}{repo_id}", mine, wish, quietly(console))
     stop_at_clashes(console, repo_id, change.merge)
     wanted = Settings(hardware=str(change.after.answers["hardware"]))
     if not pull_request:
@@ -100,7 +102,8 @@ def diff_on_hub(hub: Hub, repo_id: str, wish: Wish, console: Console) -> int:
     """
     remote = there(hub, repo_id)
     mine = OnHub(hub, remote)
-    change = make_change(f"{HUB_PREFIX}{repo_id}", mine, wish, quietly(console))
+    with progress(f"Working out what changes in {repo_id}"):
+        change = make_change(f"{HUB_PREFIX}{repo_id}", mine, wish, quietly(console))
     print_change(console, mine, change)
     return int(bool(change.merge.clashes))
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import yaml
+from spaces_gen.tables.reading import read_yaml
 
 TABLE = Path(__file__).with_name("architectures.yml")
 
@@ -26,7 +26,7 @@ class Architectures:
 @cache
 def load_architectures() -> Architectures:
     """The table, turned round: name to tag, in the order in which it is looked up."""
-    table = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+    table = read_yaml(TABLE)
     found = {
         part: {name: tag for tag, names in table[part].items() for name in names}
         for part in ("classes", "endings", "pipelines")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from pathlib import Path
 
-import yaml
+from spaces_gen.tables.reading import read_yaml
 
 TABLE = Path(__file__).with_name("quotas.yml")
 
@@ -13,5 +13,5 @@ TABLE = Path(__file__).with_name("quotas.yml")
 @cache
 def load_quotas() -> dict[str, float]:
     """Seconds a day, by kind of account."""
-    minutes = yaml.safe_load(TABLE.read_text(encoding="utf-8"))
+    minutes = read_yaml(TABLE)
     return {str(kind): 60.0 * value for kind, value in minutes.items()}

@@ -7,7 +7,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
-import yaml
+from spaces_gen.tables.reading import read_yaml
 
 Row = TypeVar("Row")
 
@@ -18,7 +18,7 @@ def load_table(path: Path, row_type: type[Row]) -> dict[str, Row]:
     Raises:
         ValueError: a field is missing, unknown or of another type; names table, row and field.
     """
-    table = yaml.safe_load(path.read_text(encoding="utf-8"))
+    table = read_yaml(path)
     return {
         key: build(row_type, {"key": key, **row}, f"{path.name}: {key}")
         for key, row in table.items()

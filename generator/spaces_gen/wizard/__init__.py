@@ -1,0 +1,1 @@
+"""The questions of `spaces-gen new` in a terminal, step by step."""
