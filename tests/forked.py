@@ -7,6 +7,7 @@ start a Space. Once the page serves, other processes of the model are started as
 from __future__ import annotations
 
 import atexit
+import gc
 import importlib
 import os
 import runpy
@@ -122,6 +123,7 @@ def forked(work: Callable[[], None], environment: Mapping[str, str], *streams: i
     number = os.fork()
     if number:
         return Forked(number)
+    gc.freeze()  # or collections would look through, and so copy, all that was here before
     code = 1
     try:
         for own, stream in enumerate(streams):

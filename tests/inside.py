@@ -6,6 +6,7 @@ It is forked, which spares it the imports that take longest: PyTorch and transfo
 from __future__ import annotations
 
 import contextlib
+import gc
 import io
 import json
 import multiprocessing
@@ -36,6 +37,7 @@ def inside(space: Path, variables: Mapping[str, str], work: Callable[[], Any]) -
     receiver, sender = context.Pipe(duplex=False)
 
     def call() -> None:
+        gc.freeze()  # or collections would look through, and so copy, all that was here before
         try:
             torch.set_num_threads(1)
             os.environ.update(variables)

@@ -11,9 +11,10 @@ from __future__ import annotations
 import heapq
 import math
 import random
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache, lru_cache
 from itertools import accumulate
 
 from spaces_gen.capacity.service import ServiceTime
@@ -71,10 +72,19 @@ def simulate(
     Args:
         max_size: how many may wait; None for any number.
     """
-    chance = random.Random(seed)
-    times = list(accumulate(chance.expovariate(rate) for _ in range(arrivals)))
+    times = list(accumulate([pause / rate for pause in pauses(arrivals, seed)]))
     counted = times[int(WARM_UP * arrivals)]
-    return run(times, counted, service.of_batch, max_batch_size, workers, max_size)
+    return run(times, counted, cache(service.of_batch), max_batch_size, workers, max_size)
+
+
+@lru_cache(maxsize=8)
+def pauses(arrivals: int, seed: int) -> tuple[float, ...]:
+    """Seconds between visitors of whom one comes a second; those of other rates are in proportion.
+
+    A search simulates the same visitors at many rates, and drawing them takes long.
+    """
+    chance = random.Random(seed)
+    return tuple(chance.expovariate(1) for _ in range(arrivals))
 
 
 def run(
@@ -86,38 +96,35 @@ def run(
     max_size: int | None,
 ) -> Simulated:
     """Serve arrivals at the given times; those before `counted` do not count."""
-    waiting: list[float] = []  # of the line, from `first` on
+    line: list[float] = times if max_size is None else []  # who waits: from `first` on
     first = 0
-    free = [0.0] * workers  # when each worker is free again
+    free = [0.0] * workers  # a heap: when each worker is free again
     latencies: list[float] = []
     batches: list[int] = []
-    busy = lost = come = 0.0
-    following = 0  # the next to arrive
+    busy = 0.0
+    lost = 0
+    following = len(times) if max_size is None else 0  # the next to come to a line with a bound
 
-    def admit(until: float) -> None:
-        nonlocal following, lost, come
+    def admit(until: float, most: int) -> None:
+        nonlocal following, lost
         end = bisect_right(times, until, following)
-        for time in times[following:end]:
-            come += time >= counted
-            if max_size is not None and len(waiting) - first >= max_size:
-                lost += time >= counted
-            else:
-                waiting.append(time)
+        full = following + most - (len(line) - first)
+        line.extend(times[following : min(full, end)])
+        lost += sum(time >= counted for time in times[full:end])
         following = end
 
-    while first < len(waiting) or following < len(times):
-        begin = heapq.heappop(free)
-        admit(begin)
-        if first == len(waiting):  # nobody waits: the next who comes
-            begin = max(begin, times[following]) if following < len(times) else begin
-            admit(begin)
-            if first == len(waiting):
-                break
-        taken = waiting[first : first + max_batch_size]
-        first += len(taken)
+    while first < len(line) or following < len(times):
+        if max_size is not None:
+            admit(free[0], max_size)
+            if first == len(line):  # nobody waits: the next who comes
+                admit(times[following], max_size)
+        begin = max(free[0], line[first])
+        last = bisect_right(line, begin, first, min(first + max_batch_size, len(line)))
+        taken = line[first:last]
+        first = last
         took = seconds(len(taken))
         end = begin + took
-        heapq.heappush(free, end)
+        heapq.heapreplace(free, end)
         inside = [end - time for time in taken if time >= counted]
         if inside:
             latencies += inside
@@ -125,6 +132,7 @@ def run(
             busy += took
     latencies.sort()
     span = max(free) - counted
+    come = len(times) - bisect_left(times, counted)
     return Simulated(
         mean=sum(latencies) / len(latencies) if latencies else math.inf,
         p50=quantile(latencies, 0.5),
