@@ -96,6 +96,7 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
         inputs,
         [redrawn, seed],
         api_name="predict",
+        show_progress_on=redrawn,
         concurrency_limit=server.concurrency_limit,
     )
 

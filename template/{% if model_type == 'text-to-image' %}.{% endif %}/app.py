@@ -70,6 +70,7 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
         draw,
         run_on_click=True,
         cache_examples=False,
+        example_labels=[example[0] for example in server.examples],
     )
     gr.on(
         [button.click, prompt.submit],
@@ -77,6 +78,7 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
         inputs,
         [image, seed],
         api_name="predict",
+        show_progress_on=image,
         concurrency_limit=server.concurrency_limit,
     )
 

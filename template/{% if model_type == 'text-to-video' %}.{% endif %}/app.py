@@ -92,6 +92,7 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
         film,
         run_on_click=True,
         cache_examples=False,
+        example_labels=[example[0] for example in server.examples],
     )
     gr.on(
         [button.click, prompt.submit],
@@ -99,6 +100,7 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
         inputs,
         [video, seed],
         api_name="predict",
+        show_progress_on=video,
         concurrency_limit=server.concurrency_limit,
     )
 
