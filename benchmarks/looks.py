@@ -95,9 +95,9 @@ def look(browser: Browser, space: RunningSpace, name: str, pictures: Path) -> Se
 
 def answer(page: Page) -> None:
     """Have the first example answered."""
-    with page.expect_event("requestfinished", lambda one: "/queue/data" in one.url):
+    with page.expect_response(lambda one: "/queue/data" in one.url):
         page.locator(EXAMPLES).first.click()
-    page.wait_for_timeout(300)
+    page.wait_for_timeout(700)
     expect(page.locator(BUSY)).to_have_count(0, timeout=60_000)
     page.mouse.move(0, 0)
     page.wait_for_timeout(300)

@@ -34,8 +34,8 @@ def blocks() -> gr.Blocks:
                 text = gr.Textbox(label="Text", info="A hint", placeholder="Words", lines=3)
                 slider = gr.Slider(0, 1, 0.5, label="Slider", info="A hint")
                 number = gr.Number(1, label="Number", info="A hint")
-                image = gr.Image(label="Picture", type="filepath", height=320)
-                audio = gr.Audio(label="Recording", type="filepath")
+                image = gr.Image(label="Picture", type="filepath", height=320, interactive=True)
+                audio = gr.Audio(label="Recording", type="filepath", interactive=True)
                 gr.Video(label="Video")
                 gr.Button("Secondary")
                 button = gr.Button("Primary", variant="primary")
@@ -56,10 +56,10 @@ def blocks() -> gr.Blocks:
                 gr.AnnotatedImage((PICTURE, [(mask, "thing")]), label="Found", buttons=[])
                 gr.ImageSlider((PICTURE, PICTURE), label="Both", interactive=False)
                 gr.ImageSlider(label="No picture")
-                gr.Image(PICTURE, label="Given", type="filepath")
+                gr.Image(PICTURE, label="Given", type="filepath", interactive=True)
                 gr.Image(PICTURE, label="Shown", interactive=False)
                 gr.Audio(SOUND, label="Speech", interactive=False)
-                gr.Audio(SOUND, label="Given sound")
+                gr.Audio(SOUND, label="Given sound", interactive=True)
         gr.Dataframe([[1, "a"], [2, "b"]], headers=["n", "s"], label="Rows", interactive=True)
         gr.Dataframe([[1, "a"], [2, "b"]], headers=["n", "s"], label="Rows", interactive=False)
         gr.Examples([["one"], ["two"]], text)
@@ -82,7 +82,7 @@ def chat() -> gr.Blocks:
             answer,
             additional_inputs=[gr.Textbox("x", label="Prompt", render=False)],
             additional_inputs_accordion=gr.Accordion("Options", open=False, render=False),
-            examples=[["one", "x"], ["two", "x"]],
+            examples=[["one"], ["two"]],
             cache_examples=False,
         )
     return demo

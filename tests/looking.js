@@ -3,7 +3,12 @@
   const INTERACTIVE =
     "a[href], button, input, textarea, select, [role=button], [role=tab], [role=slider], [tabindex]:not([tabindex='-1'])";
   const LABELS = "label > span, .label-wrap > span, [data-testid=block-label], h1, h1 + p, th, legend";
+  // They lie on top of a picture, or of where one is dropped, and leave most of it free.
+  const FLOATING = ".icon-button-wrapper, [data-testid=block-label], .source-selection";
+  const SURFACE = ".upload-container, .image-container, .image-frame, .half-wrap, .video-container, .wave-container";
   const SLACK = 2; // pixels
+
+  const floats = (one, other) => one.closest(FLOATING) && other.closest(SURFACE) && !other.closest(FLOATING);
 
   const visible = (one) => {
     const box = one.getBoundingClientRect();
@@ -43,6 +48,7 @@
     for (const [place, one] of things.entries()) {
       for (const other of things.slice(place + 1)) {
         if (one.contains(other) || other.contains(one)) continue;
+        if (floats(one, other) || floats(other, one)) continue;
         if (one.closest("label") && one.closest("label") === other.closest("label")) continue;
         const a = one.getBoundingClientRect(), b = other.getBoundingClientRect();
         const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
@@ -64,7 +70,14 @@
   };
 
   let seen = [];
-  const start = () => { seen = []; };
+  const start = () => {
+    seen = [];
+    const first = document.createElement("a");
+    first.tabIndex = 0;
+    document.body.prepend(first);
+    first.focus();
+    first.remove(); // the Tab key goes on from here
+  };
   const focused = () => {
     const one = document.activeElement;
     if (!one || one === document.body || seen.some((each) => each.one === one)) return false;
