@@ -32,10 +32,16 @@ from spaces_gen.render import render
 from spaces_gen.tables import load_model_types
 
 import tiny_models  # isort: skip
-from browser import EXAMPLES, chromium  # isort: skip
-from looking import KNOWN, SIZES, Flaw, axe, dark, layout, tab_through  # isort: skip
+from browser import EXAMPLES, PHONE, chromium  # isort: skip
+from looking import KNOWN, Flaw, axe, dark, layout, tab_through  # isort: skip
 from space_process import QuickSpace, RunningSpace, free_port  # isort: skip
 
+SIZES: dict[str, dict[str, Any]] = {
+    "phone": PHONE,
+    "laptop": {"viewport": {"width": 1366, "height": 768}},
+    "wide": {"viewport": {"width": 2560, "height": 1440}},
+}
+A_CLICK = ".gallery-item, button.example, .tr-body td"  # on the first example
 BUSY = ".progress-text, .meta-text, .meta-text-center, .generating, .eta-bar"
 SMALLER = {"text-to-video": {3: 2, 4: 9, 5: 128, 6: 128}}  # of an example, for a CPU
 TITLE = "# Looked at"
@@ -96,7 +102,7 @@ def look(browser: Browser, space: RunningSpace, name: str, pictures: Path) -> Se
 def answer(page: Page) -> None:
     """Have the first example answered."""
     with page.expect_response(lambda one: "/queue/data" in one.url):
-        page.locator(EXAMPLES).first.click()
+        page.locator(A_CLICK).first.click()
     page.wait_for_timeout(700)
     expect(page.locator(BUSY)).to_have_count(0, timeout=60_000)
     page.mouse.move(0, 0)

@@ -51,8 +51,13 @@ def blocks() -> gr.Blocks:
                 gr.Label({"one": 0.7, "two": 0.3}, label="Labels")
                 gr.JSON([0.1, 0.2], label="JSON", max_height=100)
                 gr.HighlightedText(label="No entities")
-                entities = [{"entity": "x", "start": 0, "end": 3}]
-                gr.HighlightedText({"text": "One two", "entities": entities}, label="Entities")
+                entities = [
+                    {"entity": name, "start": 2 * place, "end": 2 * place + 1}
+                    for place, name in enumerate("ABCDEFGH")
+                ]
+                gr.HighlightedText(
+                    {"text": "a b c d e f g h", "entities": entities}, label="Marked"
+                )
                 gr.AnnotatedImage((PICTURE, [(mask, "thing")]), label="Found", buttons=[])
                 gr.ImageSlider((PICTURE, PICTURE), label="Both", interactive=False)
                 gr.ImageSlider(label="No picture")

@@ -7,21 +7,16 @@ What Gradio itself does wrong stands in gradio_flaws.yml, by rule of axe-core an
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import yaml
 from axe_playwright_python.sync_playwright import Axe
-from browser import PHONE
 from playwright.sync_api import Page
 
 HERE = Path(__file__).parent
 SCRIPT = (HERE / "looking.js").read_text(encoding="utf-8")
-SIZES: dict[str, dict[str, Any]] = {
-    "phone": PHONE,
-    "laptop": {"viewport": {"width": 1366, "height": 768}},
-    "wide": {"viewport": {"width": 2560, "height": 1440}},
-}
 MOST_TABS = 150
+FADING_MS = 300  # colours change slowly
 NEXT = "() => window.looking.focused()"
 
 
@@ -50,9 +45,16 @@ class Known(NamedTuple):
 KNOWN = [Known(**one) for one in yaml.safe_load((HERE / "gradio_flaws.yml").read_text("utf-8"))]
 
 
+def check_looks(page: Page) -> None:
+    """Nothing overlaps, is cut off or scrolls sideways, and axe-core finds nothing of ours."""
+    ours = [flaw for flaw, known in axe(page) if known is None]
+    assert [*layout(page), *ours] == []
+
+
 def dark(page: Page, on: bool) -> None:
     """Show the page as `?__theme=dark` does."""
     page.evaluate("on => document.body.classList.toggle('dark', on)", on)
+    page.wait_for_timeout(FADING_MS)
 
 
 def axe(page: Page) -> list[tuple[Flaw, Known | None]]:

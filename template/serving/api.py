@@ -165,7 +165,8 @@ class DirectRoute:
         """What the function answers, or says at last, when it is this request's turn."""
         async with self._turn():
             answer = self._endpoint.function(**values)
-            return await (last(answer) if self._streams else answer)
+            result = await (last(answer) if self._streams else answer)
+            return self._endpoint.without_paths(values, result)
 
     async def _stream(self, values: dict[str, Any]) -> AsyncGenerator[Any, None]:
         """All that the function says, when it is this request's turn."""

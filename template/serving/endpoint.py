@@ -34,6 +34,7 @@ from starlette.datastructures import UploadFile
 
 from serving.docstring import read_docstring
 from serving.errors import InputError, NoRoom, no_room
+from serving.values import replaced
 
 BINARY = {"type": "string", "format": "binary"}
 File = Annotated[UploadFile, WithJsonSchema(BINARY)]
@@ -101,6 +102,20 @@ class Endpoint:
             name: await self._converted(name, component, getattr(values, name))
             for name, component in self.components.items()
         }
+
+    def without_paths(self, values: dict[str, Any], answer: Any) -> Any:
+        """The answer, where a file of the request is called by its name.
+
+        Args:
+            values: what the function got; its files by their paths on this machine.
+        """
+        given = {values[name] for name in self.files if isinstance(values[name], str)}
+
+        def named(part: Any) -> Any:
+            is_path = isinstance(part, str) and part in given
+            return Path(part).name if is_path else part
+
+        return replaced(answer, named) if given else answer
 
     async def _converted(self, name: str, component: Component, value: Any) -> Any:
         if component.stateful:
