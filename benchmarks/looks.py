@@ -33,17 +33,18 @@ from spaces_gen.tables import load_model_types
 
 import tiny_models  # isort: skip
 from browser import EXAMPLES, PHONE, chromium  # isort: skip
-from looking import KNOWN, Flaw, axe, dark, layout, tab_through  # isort: skip
+from looking import KNOWN, Flaw, Known, axe, dark, layout, tab_through  # isort: skip
 from space_process import QuickSpace, RunningSpace, free_port  # isort: skip
 
-SIZES: dict[str, dict[str, Any]] = {
-    "phone": PHONE,
-    "laptop": {"viewport": {"width": 1366, "height": 768}},
-    "wide": {"viewport": {"width": 2560, "height": 1440}},
+LAPTOP, WIDE = {"width": 1366, "height": 768}, {"width": 2560, "height": 1440}
+DEVICES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {  # and its sizes
+    "phone": (PHONE, {"phone": PHONE["viewport"]}),
+    "desk": ({"viewport": LAPTOP}, {"laptop": LAPTOP, "wide": WIDE}),
 }
 A_CLICK = ".gallery-item, button.example, .tr-body td"  # on the first example
 BUSY = ".progress-text, .meta-text, .meta-text-center, .generating, .eta-bar"
 SMALLER = {"text-to-video": {3: 2, 4: 9, 5: 128, 6: 128}}  # of an example, for a CPU
+STATES = ("before", "after")  # an answer
 TITLE = "# Looked at"
 ABOUT = """Each page in headless Chromium at 390x844 (a phone), 1366x768 and 2560x1440, light and
 dark, before and after an answer: axe-core with all its rules, what overlaps, is cut off or scrolls
@@ -74,28 +75,33 @@ class Seen:
             self.ours.setdefault(flaw, view)
 
 
+def views(browser: Browser, url: str, states: tuple[str, ...]) -> Iterator[tuple[Page, str]]:
+    """The page on each device, at each size, light and dark, before and after an answer."""
+    for device, sizes in DEVICES.values():
+        context = browser.new_context(**device)
+        context.set_default_timeout(60_000)
+        context.route(lambda one: not one.startswith(url), lambda route: route.abort())
+        page = context.new_page()
+        page.goto(url)
+        expect(page.locator(EXAMPLES).first).to_be_visible()
+        for state in states:
+            if state == "after":
+                answer(page)
+            for size, viewport in sizes.items():
+                page.set_viewport_size(viewport)
+                for scheme in ("light", "dark"):
+                    dark(page, scheme == "dark")
+                    yield page, f"{size}-{scheme}-{state}"
+            dark(page, False)
+        context.close()
+
+
 def look(browser: Browser, space: RunningSpace, name: str, pictures: Path) -> Seen:
     """Look at a Space at each size."""
     seen = Seen()
-    for size, device in SIZES.items():
-        context = browser.new_context(**device)
-        context.set_default_timeout(60_000)
-        context.route(lambda url: not url.startswith(space.url), lambda route: route.abort())
-        page = context.new_page()
-        page.goto(space.url)
-        expect(page.locator(EXAMPLES).first).to_be_visible()
-        page.wait_for_timeout(500)
-        for state in ("before", "after"):
-            if state == "after":
-                answer(page)
-            for scheme in ("light", "dark"):
-                dark(page, scheme == "dark")
-                view = f"{size}-{scheme}-{state}"
-                keys = scheme == "light" and size != "wide"
-                page.screenshot(path=pictures / f"{name}-{view}.png", full_page=size == "phone")
-                seen.add(page, view, keys)
-            dark(page, False)
-        context.close()
+    for page, view in views(browser, space.url, STATES):
+        page.screenshot(path=pictures / f"{name}-{view}.png", full_page="phone" in view)
+        seen.add(page, view, keys="laptop-light" in view)
     return seen
 
 
@@ -152,57 +158,47 @@ def bare(kind: str) -> Iterator[str]:
         process.wait()
 
 
-def of_gradio(browser: Browser, pictures: Path) -> tuple[set[Any], list[Flaw]]:
+def of_gradio(browser: Browser, pictures: Path) -> tuple[set[Known], list[Flaw]]:
     """Which known flaws bare Gradio has, and which others."""
-    found, others = set(), []
-    for kind in ("blocks", "chat"):
+    found, others = set[Known](), list[Flaw]()
+    for kind, states in (("blocks", STATES[:1]), ("chat", STATES)):
         with bare(kind) as url:
-            for size, device in SIZES.items():
-                context = browser.new_context(**device)
-                context.route(lambda one: not one.startswith(url), lambda route: route.abort())
-                page = context.new_page()
-                page.goto(url)
-                expect(page.locator(EXAMPLES).first).to_be_visible()
-                page.wait_for_timeout(500)
-                states = ("before", "after") if kind == "chat" else ("before",)
-                for state in states:
-                    if state == "after":
-                        answer(page)
-                    for scheme in ("light", "dark"):
-                        dark(page, scheme == "dark")
-                        page.screenshot(
-                            path=pictures / f"bare-{kind}-{size}-{scheme}-{state}.png",
-                            full_page=True,
-                        )
-                        for flaw, known in axe(page):
-                            found.add(known)
-                            if known is None:
-                                others.append(flaw)
-                        others += layout(page)
-                    dark(page, False)
-                others += tab_through(page)
-                context.close()
-    return found - {None}, others
+            for page, view in views(browser, url, states):
+                page.screenshot(path=pictures / f"bare-{kind}-{view}.png", full_page=True)
+                for flaw, known in axe(page):
+                    if known is None:
+                        others.append(flaw)
+                    else:
+                        found.add(known)
+    return found, others
+
+
+def known_rows(names: list[str]) -> dict[str, list[str]]:
+    """The rows of the table as it is, which those of the types of this run replace."""
+    path = RESULTS / "looks.md"
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    cells = [[one.strip() for one in line.strip("|").split("|")] for line in lines]
+    return {name: row for name, *row in cells if name in names}
 
 
 def main() -> None:
     """Look at everything, print, and write the table to results/."""
+    names = list(load_model_types())
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("types", nargs="*", default=list(load_model_types()), metavar="TYPE")
+    parser.add_argument("types", nargs="*", default=names, metavar="TYPE")
     parser.add_argument("--pictures", type=Path, default=ROOT / "artifacts" / "looks")
     parser.add_argument("--bare", action="store_true", help="look at bare Gradio alone")
     options = parser.parse_args()
     options.pictures.mkdir(parents=True, exist_ok=True)
-    rows, failed = {}, False
+    rows, failed = known_rows(names), False
     with chromium() as browser:
-        has, others = of_gradio(browser, options.pictures)
-        for one in set(KNOWN) - has:
-            failed = True
-            print(f"bare Gradio does not have it (any more): {one.rule} {one.selector}")
-        if options.bare:
-            print(*sorted(set(others)), sep="\n")
-            return
-        for name in options.types:
+        if options.bare or options.types == names:
+            has, others = of_gradio(browser, options.pictures)
+            for one in set(KNOWN) - has:
+                failed = True
+                print(f"bare Gradio does not have it (any more): {one.rule} {one.selector}")
+            print(*sorted(set(others)) if options.bare else "", sep="\n")
+        for name in options.types if not options.bare else ():
             try:
                 seen = look_at(browser, name, options.pictures)
             except Exception as error:
@@ -215,10 +211,9 @@ def main() -> None:
             for flaw, view in seen.ours.items():
                 print(f"  {view}: {flaw.rule}: {flaw.where}\n      {flaw.what}", flush=True)
             failed = failed or bool(seen.ours)
-    if set(options.types) == set(load_model_types()):
-        lines = [f"| {' | '.join([name, *row])} |" for name, row in rows.items()]
-        text = "\n".join([TITLE, "", f"{place()} {ABOUT}", "", HEAD, *lines]) + "\n"
-        (RESULTS / "looks.md").write_text(text, encoding="utf-8")
+            lines = [f"| {' | '.join([one, *rows[one]])} |" for one in names if one in rows]
+            text = "\n".join([TITLE, "", f"{place()} {ABOUT}", "", HEAD, *lines]) + "\n"
+            (RESULTS / "looks.md").write_text(text, encoding="utf-8")
     sys.exit(failed)
 
 

@@ -52,7 +52,7 @@ def blocks() -> gr.Blocks:
                 gr.JSON([0.1, 0.2], label="JSON", max_height=100)
                 gr.HighlightedText(label="No entities")
                 entities = [
-                    {"entity": name, "start": 2 * place, "end": 2 * place + 1}
+                    {"entity": 3 * name, "start": 2 * place, "end": 2 * place + 1}
                     for place, name in enumerate("ABCDEFGH")
                 ]
                 gr.HighlightedText(
