@@ -10,18 +10,26 @@
 
   const floats = (one, other) => one.closest(FLOATING) && other.closest(SURFACE) && !other.closest(FLOATING);
 
+  // What can be seen of it: its parents may cut it off, or scroll.
+  const seen = (one) => {
+    const whole = one.getBoundingClientRect();
+    const box = { left: whole.left, top: whole.top, right: whole.right, bottom: whole.bottom };
+    for (let up = one.parentElement; up; up = up.parentElement) {
+      if (getComputedStyle(up).overflow === "visible" || up === document.body) continue;
+      const outer = up.getBoundingClientRect();
+      box.left = Math.max(box.left, outer.left);
+      box.top = Math.max(box.top, outer.top);
+      box.right = Math.min(box.right, outer.right);
+      box.bottom = Math.min(box.bottom, outer.bottom);
+    }
+    return box;
+  };
   const visible = (one) => {
-    const box = one.getBoundingClientRect();
-    if (box.width < 2 || box.height < 2) return false;
+    const box = seen(one);
+    if (box.right - box.left < 2 || box.bottom - box.top < 2) return false;
     for (let up = one; up; up = up.parentElement) {
       const style = getComputedStyle(up);
       if (style.visibility === "hidden" || style.display === "none" || +style.opacity === 0) return false;
-      if (up !== one && style.overflow !== "visible") {
-        // only what its parents let be seen
-        const outer = up.getBoundingClientRect();
-        if (box.right <= outer.left || box.left >= outer.right || box.bottom <= outer.top || box.top >= outer.bottom)
-          return false;
-      }
     }
     return true;
   };
@@ -50,7 +58,7 @@
         if (one.contains(other) || other.contains(one)) continue;
         if (floats(one, other) || floats(other, one)) continue;
         if (one.closest("label") && one.closest("label") === other.closest("label")) continue;
-        const a = one.getBoundingClientRect(), b = other.getBoundingClientRect();
+        const a = seen(one), b = seen(other);
         const wide = Math.min(a.right, b.right) - Math.max(a.left, b.left);
         const high = Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top);
         if (wide > SLACK && high > SLACK)
@@ -69,9 +77,10 @@
     return flaws;
   };
 
-  let seen = [];
+  let stops = [], nowhere = 0;
   const start = () => {
-    seen = [];
+    stops = [];
+    nowhere = 0;
     const first = document.createElement("a");
     first.tabIndex = 0;
     document.body.prepend(first);
@@ -80,17 +89,21 @@
   };
   const focused = () => {
     const one = document.activeElement;
-    if (!one || one === document.body || seen.some((each) => each.one === one)) return false;
+    if (!one || one === document.body) return ++nowhere < 2; // once, as an open list closes
+    nowhere = 0;
+    if (stops.length > 1 && one === stops[0].one) return false;
+    if (stops.some((each) => each.one === one)) return true; // its list was open
     const box = one.getBoundingClientRect();
     const top = box.top + window.scrollY;
-    seen.push({ one, left: box.left, right: box.right, top, bottom: top + box.height });
+    stops.push({ one, left: box.left, right: box.right, top, bottom: top + box.height });
     return true;
   };
   const order = () => {
     const flaws = [];
-    seen.slice(1).forEach((now, place) => {
-      const before = seen[place];
-      if (now.one.closest("footer") || before.one.closest("footer")) return;
+    stops.slice(1).forEach((now, place) => {
+      const before = stops[place];
+      // Gradio's own: the small buttons on top of what they concern, and the footer
+      if ([now, before].some((each) => each.one.closest(".icon-button-wrapper, .controls, footer"))) return;
       const above = now.bottom <= before.top + SLACK && now.left < before.right - SLACK;
       const back = now.right <= before.left + SLACK && now.top < before.bottom - SLACK && now.bottom > before.top + SLACK;
       if (above || back)
@@ -98,7 +111,7 @@
     });
     for (const one of all("a[href], button, input, textarea, select")) {
       if (one.disabled || one.type === "file" || one.type === "radio") continue;
-      if (!seen.some((each) => each.one === one || each.one.contains(one)))
+      if (!stops.some((each) => each.one === one || each.one.contains(one)))
         flaws.push(["not-reached", name(one), `${path(one)} tabindex=${one.getAttribute("tabindex")}`]);
     }
     return flaws;

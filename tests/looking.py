@@ -91,4 +91,6 @@ def tab_through(page: Page) -> list[Flaw]:
         page.keyboard.press("Tab")
         if not page.evaluate(NEXT):
             break
-    return [Flaw(*one) for one in page.evaluate("() => window.looking.order()")]
+    found = page.evaluate("() => window.looking.order()")
+    page.evaluate("() => document.activeElement?.blur()")
+    return [Flaw(*one) for one in found]

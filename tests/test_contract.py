@@ -128,7 +128,10 @@ def test_closed_doors(running: RunningSpace) -> None:
     (tool,) = httpx.get(f"{running.url}/gradio_api/mcp/schema").json()
     assert tool["description"].startswith("Classify a text. Returns: The likeliest labels")
     (text,) = tool["inputSchema"]["properties"].values()
-    assert (text["type"], text["description"]) == ("string", "The text, in a language that the model knows.")
+    assert (text["type"], text["description"]) == (
+        "string",
+        "The text, in a language that the model knows.",
+    )
 
 
 def test_it_stops_cleanly(running: RunningSpace) -> None:
