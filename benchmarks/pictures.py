@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from compare import ROOT  # it makes the modules of the tests known
 from PIL import Image
@@ -28,7 +29,7 @@ from space_process import RunningSpace  # isort: skip
 IMAGES = ROOT / "docs" / "images"
 ANSWERS = {"model_type": "sentence-similarity", "hardware": "cpu-basic"}
 EXAMPLE = "How do I reset my password?"
-LAPTOP = {"viewport": {"width": 1100, "height": 700}}
+LAPTOP: dict[str, Any] = {"viewport": {"width": 1100, "height": 700}}
 COLORS = 64  # of a picture; screenshots need few
 PLOT_SECONDS = "8"  # at each load
 
@@ -66,9 +67,12 @@ def screenshots(folder: Path) -> None:
         with visit(browser, space, {**LAPTOP, "color_scheme": "dark"}) as page:
             answered(page)
             keep(page, "space-dark")
-            page.goto(f"{space.url}?view=api")
-            expect(page.get_by_text("/predict").first).to_be_visible()
-            keep(page, "space-api")
+        page = browser.new_page(**LAPTOP)  # of the API, which looks for statistics, in vain
+        page.goto(space.url)
+        page.get_by_role("button", name="Use via API").click()
+        expect(page.get_by_text("compare").first).to_be_visible()
+        page.wait_for_timeout(1000)  # it slides in
+        keep(page, "space-api")
 
 
 def plot(folder: Path) -> None:

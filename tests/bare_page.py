@@ -72,7 +72,13 @@ def blocks() -> gr.Blocks:
         gr.Examples([[PICTURE]], image)
         inputs = [slider, number, choice, task, check]
         button.click(lambda *values: str(values), inputs, text)
+        demo.load(fail)
     return demo
+
+
+def fail() -> None:
+    """Show an error that stays."""
+    raise gr.Error("An error, in several words.", duration=None)
 
 
 def chat() -> gr.Blocks:

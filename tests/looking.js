@@ -6,6 +6,7 @@
   // They lie on top of a picture, or of where one is dropped, and leave most of it free.
   const FLOATING = ".icon-button-wrapper, [data-testid=block-label], .source-selection";
   const SURFACE = ".upload-container, .image-container, .image-frame, .half-wrap, .video-container, .wave-container";
+  const TOAST = ".toast-wrap"; // in front of all, until it is closed
   const SLACK = 2; // pixels
 
   const floats = (one, other) => one.closest(FLOATING) && other.closest(SURFACE) && !other.closest(FLOATING);
@@ -56,6 +57,7 @@
     for (const [place, one] of things.entries()) {
       for (const other of things.slice(place + 1)) {
         if (one.contains(other) || other.contains(one)) continue;
+        if (!one.closest(TOAST) !== !other.closest(TOAST)) continue;
         if (floats(one, other) || floats(other, one)) continue;
         if (one.closest("label") && one.closest("label") === other.closest("label")) continue;
         const a = seen(one), b = seen(other);
