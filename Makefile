@@ -5,7 +5,7 @@ PORT ?= 7860
 RUN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-scale test lint docs audit bench bench-gpu soak tables
+.PHONY: help demo demo-scale test lint docs audit bench bench-gpu soak looks pictures tables
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -45,6 +45,14 @@ soak: .venv/dev ## 200 visitors for minutes, ten times too many, one who takes a
 	$(RUN)/python benchmarks/soak.py
 	$(RUN)/python benchmarks/soak.py --parts soak --space digits --minutes 3
 	$(RUN)/python benchmarks/soak.py --plain --minutes 2
+
+looks: .venv/dev ## look at the page of every model type: axe-core, overlaps, the Tab key, the wait that is shown
+	$(RUN)/python benchmarks/looks.py
+	$(RUN)/python benchmarks/waiting.py
+
+pictures: .venv/dev ## make the screenshots and the plot of README.md and docs/
+	$(RUN)/python benchmarks/pictures.py
+	$(RUN)/python benchmarks/pictures.py --plot
 
 tables: .venv/dev ## recompute the estimates after a change of a table (TYPES=text-ranking for one)
 	$(RUN)/python -m spaces_gen.estimate $(TYPES)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from looking import check_looks
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect, sync_playwright
 from space_process import RunningSpace
 
@@ -91,12 +92,13 @@ def toast(page: Page) -> Locator:
 
 
 def check_on_phone(browser: Browser, space: RunningSpace, name: str) -> None:
-    """On a phone, the page and its heading are not wider than the screen."""
+    """On a phone, the page and its heading are not wider than the screen, and all else is well."""
     with visit(browser, space, PHONE) as page:
         screenshot(page, f"{name}-phone")
         for element in ("html", "h1", "h1 + p"):
             too_wide = page.locator(element).evaluate("one => one.scrollWidth - one.clientWidth")
             assert too_wide <= 0, f"{element} is cut off or scrolls sideways"
+        check_looks(page)
 
 
 @pytest.fixture(scope="module")

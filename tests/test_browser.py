@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from browser import check_on_phone, screenshot, toast, visit
 from cases import SENTENCES, case, pictures
+from looking import check_looks, dark, tab_through
 from playwright.sync_api import Browser, Locator, Page, expect
 from scripted import until
 from served import SpaceOf, started_once
@@ -132,6 +133,10 @@ def test_text_classification(
             classify(page, SENTENCES[1])
             expect(answer).to_have_text(best)
             screenshot(page, "text-classification-answer")
+            check_looks(page)
+            assert tab_through(page) == []
+            dark(page, True)
+            check_looks(page)
         refuse(browser, space, "", "Please type a text first.")
         refuse(browser, space, TAG, f"No tags: {TAG}")
         check_on_phone(browser, space, "text-classification")
@@ -147,6 +152,7 @@ def refuse(browser: Browser, space: RunningSpace, text: str, complaint: str) -> 
         classify(page, text)
         expect(toast(page)).to_have_text(complaint)
         screenshot(page, f"text-classification-error-{len(text)}")
+        check_looks(page)
         expect(page.locator("img[src=x]")).to_have_count(0)
         assert page.evaluate("window.pwned") is None
 
@@ -185,6 +191,8 @@ def test_chat_streams_the_models_answer(
         expect(answer).to_have_text(expected.strip())
         expect(message_box(page)).to_be_enabled()
         screenshot(page, "text-generation-answer")
+        check_looks(page)
+        assert tab_through(page) == []
         seen = page.evaluate("window.answers")
     partial = {text for text in seen if text and text != expected.strip()}
     assert len(partial) >= 2, seen

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from browser import check_on_phone, screenshot, toast, visit
 from cases import case, pictures
+from looking import check_looks, tab_through
 from PIL import Image
 from playwright.sync_api import Browser, Page, expect
 from served import visits
@@ -84,6 +85,8 @@ def test_a_click_on_the_picture_gives_a_mask(
         clicked = [int(part) for part in re.findall(r"\d+", points.input_value())]
         assert clicked == pytest.approx([150, 100, 300, 200], abs=2)
         screenshot(page, "mask-generation-answer")
+        check_looks(page)
+        assert tab_through(page) == []
         page.get_by_role("button", name="Clear points").click()
         expect(points).to_have_value("")
         page.get_by_role("button", name="Segment").click()

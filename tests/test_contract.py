@@ -125,8 +125,13 @@ def test_closed_doors(running: RunningSpace) -> None:
     endpoints = httpx.get(f"{running.url}/gradio_api/info").json()["named_endpoints"]
     assert list(endpoints) == ["/predict"]
     assert endpoints["/predict"]["description"].startswith("Classify a text.")
-    schema = httpx.get(f"{running.url}/gradio_api/mcp/schema").json()
-    assert len(schema) == 1
+    (tool,) = httpx.get(f"{running.url}/gradio_api/mcp/schema").json()
+    assert tool["description"].startswith("Classify a text. Returns: The likeliest labels")
+    (text,) = tool["inputSchema"]["properties"].values()
+    assert (text["type"], text["description"]) == (
+        "string",
+        "The text, in a language that the model knows.",
+    )
 
 
 def test_it_stops_cleanly(running: RunningSpace) -> None:

@@ -35,6 +35,14 @@ VARIABLES = {
 }
 
 
+RESULTS = {  # JSON types
+    "text-classification": "object",
+    "text-generation": "string",
+    "image-classification": "object",
+    "automatic-speech-recognition": "string",
+}
+
+
 @pytest.fixture(scope="module")
 def served(
     rendered: Callable[..., Path],
@@ -346,13 +354,20 @@ def test_its_schema_is_openapi_and_names_the_arguments(served: Served) -> None:
         assert set(bodies) == {"multipart/form-data"} | {media}
         for body in bodies.values():
             assert set(body["schema"]["properties"]) == names
+            for described in body["schema"]["properties"].values():
+                assert described["description"]
+                assert {"type", "anyOf"} & set(described)
         for name in files:
             described = bodies[media]["schema"]["properties"][name]
             assert (described["type"], described["format"]) == ("string", "binary")
         required = set(bodies[media]["schema"]["required"])
         assert required == ({"message"} if "message" in names else names - SPOKEN)
-        assert "Args:" in post_it["description"]
-        assert all(f"{name}: " in post_it["description"] for name in names)
+        assert post_it["description"].endswith(".")
+        assert "Args:" not in post_it["description"]
+        good = post_it["responses"]["200"]
+        assert good["description"].endswith(".")
+        result = good["content"]["application/json"]["schema"]["properties"]["result"]
+        assert result["type"] == RESULTS[model_type]
         statuses = {"200", "413", "422", "503"}
         assert statuses <= set(post_it["responses"])
         streams = "text/event-stream" in post_it["responses"]["200"]["content"]

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import SCREENSHOTS
+from browser import PHONE, SCREENSHOTS
 from gradio_client import Client
 from hub import Hub
+from looking import check_looks
 from playwright.sync_api import Browser, expect
 from scripted import until
 from space_process import QuickSpace, RunningSpace, free_port
@@ -73,9 +74,10 @@ def test_the_page_says_that_the_model_is_gated_and_then_it_serves(
     """When its owner has granted access, without a restart by hand."""
     model = hub.add_model("them/gated", files(tiny_model(TYPE)), gated="manual")
     with start("them/gated") as space:
-        page = browser.new_page()
+        page = browser.new_page(**PHONE)
         page.goto(space.url)
         expect(page.get_by_role("alert")).to_contain_text(SORRY)
+        check_looks(page)
         expect(page.get_by_role("alert")).to_contain_text("The model them/gated is gated")
         page.screenshot(path=SCREENSHOTS / "not_loaded.png")
         shown = page.content()

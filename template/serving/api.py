@@ -25,10 +25,12 @@ from fastapi.responses import HTMLResponse, JSONResponse, Response, StreamingRes
 from starlette.exceptions import HTTPException
 from starlette.routing import Mount, Route
 
+from serving.docstring import read_docstring
 from serving.endpoint import Endpoint
 from serving.errors import InputError, ModelError, Refused, VisitorError
 from serving.line import Line, direct, route
 from serving.metrics import Metrics
+from serving.result_schema import result_schema
 from serving.values import as_json
 from serving.visitors import visitor_of
 
@@ -68,13 +70,15 @@ class DirectRoute:
         self._line = line
         self._metrics = metrics
         self._streams = inspect.isasyncgenfunction(endpoint.function)
+        self._said = read_docstring(endpoint.function)
 
     def mention(self) -> None:
-        """Name it on Gradio's API page."""
-        text = (inspect.getdoc(self._endpoint.function) or "").split("\n\n")[0]
+        """Name it on Gradio's API page, which also is what MCP says of the tool."""
+        returns = f"Returns: {self._said.returns}" if self._said.returns else ""
+        text = " ".join(filter(None, [self._said.summary, returns, MENTION]))
         for event in self._endpoint.demo.fns.values():
             if event.api_name == "predict" and event.api_description is None:
-                event.api_description = f"{text} {MENTION}".strip()
+                event.api_description = text
 
     def add_to(self, app: FastAPI) -> None:
         """Add it to Gradio's application."""
@@ -93,7 +97,7 @@ class DirectRoute:
             self.predict,
             methods=["POST"],
             summary=SUMMARY,
-            description=inspect.getdoc(self._endpoint.function),
+            description=self._said.summary,
             response_class=JSONResponse,
             responses=self._responses(),
             openapi_extra={"requestBody": {"required": True, "content": content}},
@@ -114,9 +118,10 @@ class DirectRoute:
         error = {
             "application/json": {"schema": {"type": "object", "properties": DETAIL}}
         }
+        result = result_schema(self._endpoint.function)
         good: dict[str, Any] = {
             "application/json": {
-                "schema": {"type": "object", "properties": {"result": {}}}
+                "schema": {"type": "object", "properties": {"result": result}}
             }
         }
         if self._streams:
@@ -126,7 +131,10 @@ class DirectRoute:
                 'data: {"result": "Hello"}\n\n',
             }
         return {
-            200: {"description": "The answer", "content": good},
+            200: {
+                "description": self._said.returns or "The answer",
+                "content": good,
+            },
             413: {"description": "Too large", "content": error},
             422: {"description": "The input cannot be answered", "content": error},
             429: {"description": "Too many of your requests", "content": error},
@@ -157,7 +165,8 @@ class DirectRoute:
         """What the function answers, or says at last, when it is this request's turn."""
         async with self._turn():
             answer = self._endpoint.function(**values)
-            return await (last(answer) if self._streams else answer)
+            result = await (last(answer) if self._streams else answer)
+            return self._endpoint.without_paths(values, result)
 
     async def _stream(self, values: dict[str, Any]) -> AsyncGenerator[Any, None]:
         """All that the function says, when it is this request's turn."""

@@ -23,6 +23,7 @@ from gradio.utils import get_upload_folder
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     TypeAdapter,
     ValidationError,
     WithJsonSchema,
@@ -31,7 +32,9 @@ from pydantic import (
 from pydantic.errors import PydanticSchemaGenerationError, PydanticUserError
 from starlette.datastructures import UploadFile
 
+from serving.docstring import read_docstring
 from serving.errors import InputError, NoRoom, no_room
+from serving.values import replaced
 
 BINARY = {"type": "string", "format": "binary"}
 File = Annotated[UploadFile, WithJsonSchema(BINARY)]
@@ -100,6 +103,20 @@ class Endpoint:
             for name, component in self.components.items()
         }
 
+    def without_paths(self, values: dict[str, Any], answer: Any) -> Any:
+        """The answer, where a file of the request is called by its name.
+
+        Args:
+            values: what the function got; its files by their paths on this machine.
+        """
+        given = {values[name] for name in self.files if isinstance(values[name], str)}
+
+        def named(part: Any) -> Any:
+            is_path = isinstance(part, str) and part in given
+            return Path(part).name if is_path else part
+
+        return replaced(answer, named) if given else answer
+
     async def _converted(self, name: str, component: Component, value: Any) -> Any:
         if component.stateful:
             return value
@@ -157,10 +174,15 @@ def payload(component: Component, value: Any) -> Any:
     return model.model_validate(value, context={"validate_meta": True})
 
 
-def find_endpoint(demo: gr.Blocks, function: Callable[..., Any]) -> Endpoint | None:
+def find_endpoint(
+    demo: gr.Blocks, function: Callable[..., Any], examples: list[list[Any]]
+) -> Endpoint | None:
     """The endpoint of `function`; None where Gradio calls it in a way of the owner's.
 
     Then it is not known which component checks which of its parameters.
+
+    Args:
+        examples: rows of values, for its schema.
     """
     if not is_async(function):
         return None
@@ -187,7 +209,7 @@ def find_endpoint(demo: gr.Blocks, function: Callable[..., Any]) -> Endpoint | N
             if isinstance(component, gr.MultimodalTextbox)
         )
         try:
-            checks = arguments(function, by_name, files)
+            checks = arguments(function, by_name, files, examples)
         except (NameError, PydanticUserError):  # a name or a hint that it cannot read
             return None
         return Endpoint(demo, function, by_name, checks, files, messages)
@@ -210,6 +232,7 @@ def arguments(
     function: Callable[..., Any],
     components: dict[str, Component],
     files: frozenset[str],
+    examples: list[list[Any]],
 ) -> type[BaseModel]:
     """The function's parameters as a model that checks names and types.
 
@@ -217,28 +240,54 @@ def arguments(
     is for Gradio's own API.
     """
     hints = typing.get_type_hints(function)
+    said = read_docstring(function).arguments
     fields: dict[str, Any] = {}
-    for name, parameter in inspect.signature(function).parameters.items():
+    for place, (name, parameter) in enumerate(
+        inspect.signature(function).parameters.items()
+    ):
+        component = components[name]
         default = ... if parameter.default is parameter.empty else parameter.default
+        about: dict[str, Any] = {"description": said.get(name)}
         if name in files:
-            fields[name] = (File, default)
+            fields[name] = (File, Field(default, **about))
             continue
-        shown = getattr(components[name], "value", None)
+        shown = getattr(component, "value", None)
         if default is ... and shown is not None and not callable(shown):
             default = shown
-        fields[name] = (json_type(hints.get(name), components[name]), default)
+        if getattr(component, "data_model", None) is None and examples:
+            about["examples"] = examples[0][place : place + 1] or None
+        about["json_schema_extra"] = limits(component)
+        hint = json_type(hints.get(name), component)
+        fields[name] = (hint, Field(default, **about))
     config = ConfigDict(
         extra="forbid", protected_namespaces=(), arbitrary_types_allowed=True
     )
     return create_model("Arguments", __config__=config, **fields)
 
 
+def limits(component: Component) -> dict[str, Any]:
+    """What the schema says of them; the component itself checks the value."""
+    known = {
+        name: limit
+        for name in ("minimum", "maximum")
+        if isinstance(limit := getattr(component, name, None), (int, float))
+    }
+    choices = getattr(component, "choices", None)
+    if choices and not getattr(component, "allow_custom_value", False):
+        known["enum"] = [value for _, value in choices]
+    return known
+
+
 def json_type(hint: Any, component: Component) -> Any:
     """The type of what is sent, where the function's own says it."""
     if isinstance(component, gr.MultimodalTextbox):
         return Message
-    if hint is None or getattr(component, "data_model", None) is not None:
-        return Any  # the component converts it
+    if getattr(component, "data_model", None) is not None:
+        schema = component.api_info()  # the component itself converts the value
+        known = isinstance(schema, dict) and "$defs" not in schema
+        return Annotated[Any, WithJsonSchema(schema)] if known else Any
+    if hint is None:
+        return Any
     try:
         TypeAdapter(hint)
     except PydanticSchemaGenerationError:

@@ -143,7 +143,7 @@ class Server:
         """
         self._demo = demo
         direct = None
-        endpoint = find_endpoint(demo, function)
+        endpoint = find_endpoint(demo, function, self.examples)
         if options.get("auth") or options.get("auth_dependency"):
             log.info("no direct route: it does not ask for passwords")
         elif endpoint is None:

@@ -38,7 +38,7 @@ async def chat(
         top_p: Only the likeliest words that make up this share are drawn from.
 
     Yields:
-        The answer so far.
+        The answer so far, and at last the whole.
     """
     conversation = conversation_of(system_prompt, history, message)
     temperature = round(temperature, 2)  # next to nothing would overflow in the model
@@ -54,6 +54,7 @@ with gr.Blocks(
         chat,
         multimodal=True,
         textbox=gr.MultimodalTextbox(
+            label="Message",
             file_types=["image"],
             file_count="multiple",
             placeholder="Add a picture and ask about it",
@@ -70,6 +71,7 @@ with gr.Blocks(
                 maximum=server.max_input,
                 value=MAX_NEW_TOKENS,
                 step=16,
+                precision=0,
                 label="Longest answer (tokens)",
                 render=False,
             ),

@@ -61,7 +61,9 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
                     0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED
                 )
                 randomize = gr.Checkbox(True, label="Another seed each time")
-                steps = gr.Slider(1, server.max_input, 4, step=1, label="Steps")
+                steps = gr.Slider(
+                    1, server.max_input, 4, step=1, precision=0, label="Steps"
+                )
                 negative_prompt = gr.Textbox("", label="What to avoid", lines=2)
                 guidance = gr.Slider(
                     0,
@@ -96,6 +98,7 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
         inputs,
         [redrawn, seed],
         api_name="predict",
+        show_progress_on=redrawn,
         concurrency_limit=server.concurrency_limit,
     )
 

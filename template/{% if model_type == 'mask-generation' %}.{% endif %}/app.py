@@ -16,8 +16,7 @@ async def segment(image: str | None, points: str) -> tuple[str, Any, list[str]]:
 
     Args:
         image: The picture.
-        points: Points on the thing, in pixels from the left and from the top, such as
-            "120, 80; 30, 40".
+        points: On the thing, pixels from the left and the top: "120, 80; 30, 40".
 
     Returns: The picture; a mask of its shape, as a grey picture whose pixels are 1
     where the thing is; and the one name "object" with the score of the mask.

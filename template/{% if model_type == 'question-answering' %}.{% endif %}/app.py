@@ -37,7 +37,7 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
         with gr.Column():
             words = gr.Textbox(label="Answer", buttons=["copy"])
             marked = gr.HighlightedText(
-                label="Where it stands", color_map={"answer": "green"}
+                label="Where it stands", color_map={"answer": "blue"}
             )
     gr.Examples(
         server.examples,

@@ -39,14 +39,15 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
     labels = gr.Dataframe(
         label="Labels", headers=["label"], column_count=1, interactive=False
     )
-    gr.Examples(
-        server.examples if table.fits(server.examples) else [],
-        rows,
-        labels,
-        classify,
-        run_on_click=True,
-        cache_examples=False,
-    )
+    if table.fits(server.examples):
+        gr.Examples(
+            server.examples,
+            rows,
+            labels,
+            classify,
+            run_on_click=True,
+            cache_examples=False,
+        )
     button.click(
         classify,
         rows,

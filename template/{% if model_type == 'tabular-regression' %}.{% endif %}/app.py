@@ -39,14 +39,15 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
     estimates = gr.Dataframe(
         label="Estimates", headers=["estimate"], column_count=1, interactive=False
     )
-    gr.Examples(
-        server.examples if table.fits(server.examples) else [],
-        rows,
-        estimates,
-        estimate,
-        run_on_click=True,
-        cache_examples=False,
-    )
+    if table.fits(server.examples):
+        gr.Examples(
+            server.examples,
+            rows,
+            estimates,
+            estimate,
+            run_on_click=True,
+            cache_examples=False,
+        )
     button.click(
         estimate,
         rows,

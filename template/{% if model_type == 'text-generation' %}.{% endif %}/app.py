@@ -37,7 +37,7 @@ async def chat(
         top_p: Only the likeliest words that make up this share are drawn from.
 
     Yields:
-        The answer so far.
+        The answer so far, and at last the whole.
     """
     conversation = [
         {"role": "system", "content": system_prompt},
@@ -55,6 +55,15 @@ with gr.Blocks(
     gr.HTML(server.heading, padding=False)
     interface = gr.ChatInterface(
         chat,
+        textbox=gr.Textbox(
+            label="Message",
+            placeholder="Type a message",
+            scale=7,
+            submit_btn=True,
+            stop_btn=True,
+            autofocus=True,
+            render=False,
+        ),
         additional_inputs=[
             gr.Textbox(SYSTEM_PROMPT, label="System prompt", render=False),
             gr.Slider(
@@ -62,6 +71,7 @@ with gr.Blocks(
                 maximum=server.max_input,
                 value=MAX_NEW_TOKENS,
                 step=16,
+                precision=0,
                 label="Longest answer (tokens)",
                 render=False,
             ),

@@ -51,7 +51,9 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
                     0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED
                 )
                 randomize = gr.Checkbox(True, label="Another seed each time")
-                steps = gr.Slider(1, server.max_input, 4, step=1, label="Steps")
+                steps = gr.Slider(
+                    1, server.max_input, 4, step=1, precision=0, label="Steps"
+                )
                 negative_prompt = gr.Textbox("", label="What to avoid", lines=2)
                 guidance = gr.Slider(
                     0,
@@ -70,6 +72,7 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
         draw,
         run_on_click=True,
         cache_examples=False,
+        example_labels=[example[0] for example in server.examples],
     )
     gr.on(
         [button.click, prompt.submit],
@@ -77,6 +80,7 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
         inputs,
         [image, seed],
         api_name="predict",
+        show_progress_on=image,
         concurrency_limit=server.concurrency_limit,
     )
 

@@ -58,12 +58,18 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
                     0, label="Seed", precision=0, minimum=0, maximum=MAX_SEED
                 )
                 randomize = gr.Checkbox(True, label="Another seed each time")
-                steps = gr.Slider(1, 50, 25, step=1, label="Steps")
+                steps = gr.Slider(1, 50, 25, step=1, precision=0, label="Steps")
                 frames = gr.Slider(
-                    9, 81, 33, step=8, label="Frames", info="16 make a second."
+                    9,
+                    81,
+                    33,
+                    step=8,
+                    precision=0,
+                    label="Frames",
+                    info="16 make a second.",
                 )
-                width = gr.Slider(128, 832, 832, step=32, label="Width")
-                height = gr.Slider(128, 832, 480, step=32, label="Height")
+                width = gr.Slider(128, 832, 832, step=32, precision=0, label="Width")
+                height = gr.Slider(128, 832, 480, step=32, precision=0, label="Height")
                 negative_prompt = gr.Textbox("", label="What to avoid", lines=2)
                 guidance = gr.Slider(
                     0,
@@ -92,6 +98,7 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
         film,
         run_on_click=True,
         cache_examples=False,
+        example_labels=[example[0] for example in server.examples],
     )
     gr.on(
         [button.click, prompt.submit],
@@ -99,6 +106,7 @@ with gr.Blocks(title=server.card.title, delete_cache=DELETE_CACHE) as demo:
         inputs,
         [video, seed],
         api_name="predict",
+        show_progress_on=video,
         concurrency_limit=server.concurrency_limit,
     )
 
