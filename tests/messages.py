@@ -36,6 +36,8 @@ OF_SENTENCES = {
     *(TEMPLATE / "serving" / name for name in ("errors.py", "causes.py", "apology.py")),
     GENERATOR / "hub" / "causes.py",
 }
+# Says what nobody foresaw.
+CLI = GENERATOR / "cli.py"
 # The module whose sentences are the ends of another one.
 OBSTACLES = GENERATOR / "inspecting" / "obstacles.py"
 
@@ -159,7 +161,10 @@ def sentences(node: ast.AST, known: dict[str, int], path: Path) -> Iterator[ast.
             or (name == "echo" and any(one.arg == "err" for one in node.keywords))
         ):
             yield node.args[0]
-    if isinstance(node, ast.Assign | ast.AnnAssign) and path in OF_SENTENCES and node.value:
+    if path == CLI and isinstance(node, ast.Assign):
+        if isinstance(node.value, ast.JoinedStr):
+            yield node.value
+    elif isinstance(node, ast.Assign | ast.AnnAssign) and path in OF_SENTENCES and node.value:
         yield node.value
     elif isinstance(node, ast.Tuple) and path in OF_SENTENCES and len(node.elts) == 2:
         yield node.elts[1]
