@@ -144,6 +144,25 @@ def test_verbs_options_and_values_are_completed(
     assert completed("check", "no/such/folder") == []
 
 
+@pytest.mark.parametrize(
+    ("shell", "variables"),
+    [
+        ("zsh", {"_TYPER_COMPLETE_ARGS": "spaces-gen plan --model-type fill"}),
+        (
+            "fish",
+            {
+                "_TYPER_COMPLETE_ARGS": "spaces-gen plan --model-type fill",
+                "_TYPER_COMPLETE_FISH_ACTION": "get-args",
+            },
+        ),
+    ],
+)
+def test_other_shells_show_what_a_value_means(shell: str, variables: dict[str, str]) -> None:
+    done = run_here(env={"_SPACES_GEN_COMPLETE": f"complete_{shell}", **variables})
+    assert "fill-mask" in done.stdout
+    assert load_model_types()["fill-mask"].name in done.stdout
+
+
 def test_a_real_shell_completes(tmp_path: Path) -> None:
     script = """
         eval "$(_SPACES_GEN_COMPLETE=source_bash spaces-gen)"

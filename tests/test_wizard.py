@@ -17,9 +17,10 @@ import pytest
 import yaml
 from terminal import CTRL_C, DOWN, ENTER, UP, Terminal, on_terminal
 
+from spaces_gen.errors import UserError
 from spaces_gen.fit import default_tier
 from spaces_gen.tables import load_model_types, load_tiers
-from spaces_gen.wizard.conversation import walk
+from spaces_gen.wizard.conversation import ask, walk
 from spaces_gen.wizard.form import Form
 from spaces_gen.wizard.screen import GoBack
 from spaces_gen.wizard.steps import Talk
@@ -175,6 +176,23 @@ def test_a_terminal_that_knows_only_lines_is_not_asked(tmp_path: Path) -> None:
     assert b"\x1b" not in terminal.raw
     assert "spaces-gen publish space" in terminal.text
     assert answers(tmp_path)["model_type"] == "text-classification"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"title": "a\nb"}, "one line"),
+        ({"emoji": ":)"}, "one emoji"),
+        ({"license": "none"}, "apache-2.0"),
+        ({"requests_per_minute": "many"}, "whole number"),
+    ],
+    ids=str,
+)
+def test_a_wrong_option_is_refused_before_anything_is_asked(
+    given: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UserError, match=words):
+        ask(given)
 
 
 # -- the parts -------------------------------------------------------------------------------------

@@ -23,10 +23,11 @@ def ask(given: dict[str, Any]) -> tuple[dict[str, Any], Inspected | None]:
     """Ask for all that is open; returns the answers, and what was found out about the model.
 
     Raises:
-        UserError: an answer that was given makes no Space.
+        UserError: an answer that was given is not allowed, or no hardware holds the model.
         KeyboardInterrupt: it was broken off.
     """
     talk = Talk(dict(given))
+    steps.check_given(talk)
     order: list[Step] = [
         steps.model,
         steps.model_type,

@@ -9,10 +9,11 @@ from functools import cached_property
 from typing import Any
 
 from spaces_gen.errors import UserError
-from spaces_gen.fit import default_tier, price, why_tier
+from spaces_gen.fit import check_fits, default_tier, price, why_tier
 from spaces_gen.inspect_model import OWN, Inspected, inspect_model, types
 from spaces_gen.inspecting.show import print_found
 from spaces_gen.plan import MARKS, Row, make_plan
+from spaces_gen.questions import check_choice, check_kinds
 from spaces_gen.tables import ModelType, Tier, load_model_types, load_tiers
 from spaces_gen.terminal import harmless, make_console, progress
 from spaces_gen.wizard import screen
@@ -58,6 +59,23 @@ class Talk:
     def parameters(self) -> int:
         """Of the model, in millions."""
         return int(self.answers.get("model_parameters", self.model_type.parameters))
+
+
+def check_given(talk: Talk) -> None:
+    """Refuse a wrong answer before anything is asked, as far as it is wrong by itself.
+
+    Raises:
+        UserError: with the question, and what is allowed.
+    """
+    check_kinds(talk.given)
+    for key in talk.form.asked():
+        allowed = [one.value for one in talk.form.options(key, talk.given)]
+        if allowed:
+            check_choice(key, talk.given, allowed)
+        elif key in talk.given:
+            complaint = talk.form.complaint(key, str(talk.given[key]), talk.given)
+            if complaint:
+                raise UserError(complaint)
 
 
 def model(talk: Talk, *, back: bool) -> bool:
@@ -152,11 +170,16 @@ def size(talk: Talk, *, back: bool) -> bool:
 
 
 def hardware(talk: Talk, *, back: bool) -> bool:
-    """On which hardware; what the model does not fit is greyed out, with the reason."""
+    """On which hardware; what the model does not fit is greyed out, with the reason.
+
+    Raises:
+        UserError: it does not fit the one that was given, or any.
+    """
+    known = {**talk.answers, "model_parameters": talk.parameters}
     if "hardware" in talk.given:
+        check_fits(known)
         return False
     with progress("Working out what fits"):
-        known = {**talk.answers, "model_parameters": talk.parameters}
         plan = make_plan(known, RATE, None)
     if not any(row.fits for row in plan.rows):
         raise UserError(f"no hardware of Spaces holds {talk.parameters}M parameters")
