@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from browser import browser  # noqa: F401  # fixture
 from publishing import child, command, hub, space  # noqa: F401  # fixtures
-from served import served, shared, space_of  # noqa: F401  # fixtures
+from served import forks, served, shared, space_of  # noqa: F401  # fixtures
 from space_process import python_path
 from upgrading import fast_renders
 from xdist.scheduler import LoadScopeScheduling
