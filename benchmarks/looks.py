@@ -50,16 +50,16 @@ ABOUT = """Each page in headless Chromium at 390x844 (a phone), 1366x768 and 256
 dark, before and after an answer: axe-core with all its rules, what overlaps, is cut off or scrolls
 sideways, and whether the Tab key reaches everything in the order in which it is read. Ours: flaws
 that bare Gradio does not have. Gradio's: those that it has, too (`tests/gradio_flaws.yml`)."""
-MENDED = """Before, with Gradio's default theme and the same checks, text-classification had 4 flaws
-of ours to mend, object-detection 6, text-generation 3 and text-to-image 4, all of them text too faint:
-the main button (2.8 to 1 where WCAG asks for 4.5), the links of the footer, hints, the ends of a
-slider. Now the Space has a theme of its own for these. Also mended: the colour of an answer that is
-marked in a text; progress and errors that lay over the field of the seed; examples as buttons in
-place of a table wider than a phone; an empty list of examples under a table of another model; the
-name of the field of a chat; whole numbers that the API called fractions; `/api/docs`, which now
-describes each argument and the answer; the server's path of a picture in answers of the direct
-route. The messages about errors and the page of a model that cannot be loaded were looked at on a
-phone, too."""
+MENDED = """Before, with Gradio's default theme and the same checks, text-classification had 4
+flaws of ours to mend, object-detection 6, text-generation 3 and text-to-image 4, all of them text
+too faint: the main button (2.8 to 1 where WCAG asks for 4.5), the links of the footer, hints, the
+ends of a slider. Now the Space has a theme of its own for these. Also mended: the colour of an
+answer that is marked in a text; progress and errors that lay over the field of the seed; examples
+as buttons in place of a table wider than a phone; an empty list of examples under a table of
+another model; the name of the field of a chat; whole numbers that the API called fractions;
+`/api/docs`, which now describes each argument and the answer; the server's path of a picture in
+answers of the direct route. The messages about errors and the page of a model that cannot be
+loaded were looked at on a phone, too."""
 HEAD = """| model type | views | ours | Gradio's, by rule |
 |---|---|---|---|"""
 

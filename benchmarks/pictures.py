@@ -31,7 +31,7 @@ ANSWERS = {"model_type": "sentence-similarity", "hardware": "cpu-basic"}
 EXAMPLE = "How do I reset my password?"
 LAPTOP: dict[str, Any] = {"viewport": {"width": 1100, "height": 700}}
 COLORS = 64  # of a picture; screenshots need few
-PLOT_SECONDS = "8"  # at each load
+PLOT_SECONDS = "5"  # at each load
 
 
 def keep(page: Page, name: str) -> None:
@@ -83,7 +83,7 @@ def plot(folder: Path) -> None:
     path = IMAGES / "tuned.png"
     command = [sys.executable, "-m", "spaces_gen"]
     subprocess.run([*command, "tune", "tuned"], cwd=folder, check=True)
-    seconds = ["--seconds", PLOT_SECONDS, "--plot", str(path)]
+    seconds = ["--users", "32", "--seconds", PLOT_SECONDS, "--plot", str(path)]
     subprocess.run(
         [*command, "bench", "tuned", "--vs", "default", *seconds], cwd=folder, check=True
     )

@@ -267,7 +267,7 @@ def arguments(
 
 def limits(component: Component) -> dict[str, Any]:
     """What the schema says of them; the component itself checks the value."""
-    known = {
+    known: dict[str, Any] = {
         name: limit
         for name in ("minimum", "maximum")
         if isinstance(limit := getattr(component, name, None), (int, float))
