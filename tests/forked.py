@@ -74,8 +74,13 @@ def forked_page(
     environment: Mapping[str, str],
     log: IO[bytes],
     script: Sequence[str] = ("app.py",),
+    with_model: bool = True,
 ) -> Forked:
-    """What `python app.py` is, or another script there, in a process group of its own."""
+    """What `python app.py` is, or another script there, in a process group of its own.
+
+    Args:
+        with_model: whether the first process of the model is forked as well.
+    """
     for name in SLOW_TO_IMPORT:
         importlib.import_module(name)
 
@@ -93,7 +98,8 @@ def forked_page(
         sys.argv = list(script)
         sys.path[:] = [*first, *(one for one in sys.path if not one.startswith(str(TESTS)))]
         importlib.reload(importlib.import_module("gradio.http_server"))  # it keeps name and port
-        subprocess.Popen = model_or(subprocess.Popen)  # type: ignore[misc]
+        if with_model:
+            subprocess.Popen = model_or(subprocess.Popen)  # type: ignore[misc]
         runpy.run_path(script[0], run_name="__main__")
 
     with open(os.devnull, "rb") as nothing:
