@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from browser import browser  # noqa: F401  # fixture
 from publishing import child, command, hub, space  # noqa: F401  # fixtures
-from served import served, shared, space_of  # noqa: F401  # fixtures
+from served import forks, served, shared, space_of  # noqa: F401  # fixtures
 from space_process import python_path
 from upgrading import fast_renders
 from xdist.scheduler import LoadScopeScheduling
@@ -32,12 +32,12 @@ os.environ["COPIER_CACHE_DIR"] = str(ROOT / ".cache" / "copier")
 
 # The files that take longest. They come first, so that no worker ends with one of them alone.
 LONGEST = (
-    *("scale", "serving", "audio", "render", "chat", "generation", "browser_generation", "readme"),
-    *("bench", "direct_route", "merge", "browser_vision", "publish_faults", "browser"),
-    *("batch_equals_single", "processes", "browser_audio", "browser_documents", "demo", "adopt"),
-    *("tune", "engines", "publish", "upgrade_versions", "requirements", "tabular"),
-    *("scale_rendered", "browser_chat", "upgrade", "browser_text", "vision", "inspect"),
-    *("soak", "plan", "swap"),
+    *("scale", "serving", "render", "publish_faults", "hostile_inputs", "readme", "processes"),
+    *("bench", "chat", "hostile_answers", "direct_route", "upgrade_versions", "audio", "tune"),
+    *("not_loaded", "adopt", "demo", "scale_rendered", "sharding", "batch_equals_single"),
+    *("soak", "visitors", "browser_generation", "upgrade", "publish", "swap", "browser", "engines"),
+    *("browser_vision", "merge", "browser_audio", "generation", "browser_documents", "copier"),
+    *("inspect", "vision", "hostile_files", "requirements", "plan", "wheel", "closing", "tabular"),
 )
 
 # Their tests take a model type and visit its Space, which is started once for all of them.

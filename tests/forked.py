@@ -60,13 +60,27 @@ class Forked:
         if self.poll() is None:
             os.kill(self.pid, number)
 
+    def terminate(self) -> None:
+        """As that of Popen."""
+        self.send_signal(signal.SIGTERM)
+
     def kill(self) -> None:
         """As that of Popen."""
         self.send_signal(signal.SIGKILL)
 
 
-def forked_page(folder: Path, environment: Mapping[str, str], log: IO[bytes]) -> Forked:
-    """What `python app.py` is, in a process group of its own."""
+def forked_page(
+    folder: Path,
+    environment: Mapping[str, str],
+    log: IO[bytes],
+    script: Sequence[str] = ("app.py",),
+    with_model: bool = True,
+) -> Forked:
+    """What `python app.py` is, or another script there, in a process group of its own.
+
+    Args:
+        with_model: whether the first process of the model is forked as well.
+    """
     for name in SLOW_TO_IMPORT:
         importlib.import_module(name)
 
@@ -75,15 +89,18 @@ def forked_page(folder: Path, environment: Mapping[str, str], log: IO[bytes]) ->
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         signal.signal(signal.SIGINT, signal.default_int_handler)
         os.chdir(folder)
-        own = {path.stem for path in folder.glob("*.py")} | {"serving"}
+        path = [Path(place) for place in environment.get("PYTHONPATH", "").split(os.pathsep)]
+        first = [str(place) for place in (folder, *path) if place.is_absolute()]
+        own = {module.stem for place in first for module in Path(place).glob("*.py")} | {"serving"}
         for name in list(sys.modules):
-            if name.partition(".")[0] in own:  # another test has imported it
+            if name.partition(".")[0] in own:  # another test has imported it, or one like it
                 del sys.modules[name]
-        sys.argv = ["app.py"]
-        sys.path[:] = [str(folder), *(one for one in sys.path if not one.startswith(str(TESTS)))]
+        sys.argv = list(script)
+        sys.path[:] = [*first, *(one for one in sys.path if not one.startswith(str(TESTS)))]
         importlib.reload(importlib.import_module("gradio.http_server"))  # it keeps name and port
-        subprocess.Popen = model_or(subprocess.Popen)  # type: ignore[misc]
-        runpy.run_path("app.py", run_name="__main__")
+        if with_model:
+            subprocess.Popen = model_or(subprocess.Popen)  # type: ignore[misc]
+        runpy.run_path(script[0], run_name="__main__")
 
     with open(os.devnull, "rb") as nothing:
         return forked(work, environment, nothing.fileno(), log.fileno(), log.fileno())
@@ -137,6 +154,8 @@ def forked(work: Callable[[], None], environment: Mapping[str, str], *streams: i
         code = 0
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else int(error.code is not None)
+        if error.code and error.code != code:
+            print(error.code, file=sys.stderr)
     except BaseException:
         sys.excepthook(*sys.exc_info())
     finally:

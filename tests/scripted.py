@@ -1,4 +1,4 @@
-"""Spaces whose model.py is a few lines of plain Python: they start fast and do as they are told."""
+"""Spaces whose model.py is a few lines of plain Python, which do as they are told."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from space_process import RunningSpace, python_path
+from space_process import QuickSpace, RunningSpace, python_path
 
 WAIT_SECONDS = 60
 
@@ -16,7 +16,7 @@ WAIT_SECONDS = 60
 def scripted(folder: Path, rendered: Path, model: str, **variables: Any) -> RunningSpace:
     """A copy of `rendered` in `folder` with another model.py, ready to be started.
 
-    PyTorch is hidden from it, so that it need not be imported.
+    PyTorch is hidden from it, as where it is not installed; and so need not be imported again.
     """
     shutil.copytree(rendered, folder / "space")
     (folder / "space" / "model.py").write_text(model, encoding="utf-8")
@@ -25,7 +25,7 @@ def scripted(folder: Path, rendered: Path, model: str, **variables: Any) -> Runn
     (hidden / "torch.py").write_text("raise ImportError('hidden')", encoding="utf-8")
     settings = {"CACHE_EXAMPLES": "off", "PYTHONPATH": python_path(hidden)}
     given = {name: str(value) for name, value in variables.items()}
-    return RunningSpace(folder / "space", **{**settings, **given})
+    return QuickSpace(folder / "space", **{**settings, **given})
 
 
 def until(happened: Callable[[], Any], what: str) -> Any:

@@ -6,11 +6,16 @@ Such a test is marked with `visits`, by which conftest.py brings all of a type t
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+import subprocess
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from forked import Forked, forked_page
 from space_process import QuickSpace, RunningSpace
 
 from spaces_gen.tables import load_model_types
@@ -116,6 +121,18 @@ def served(space_of: SpaceOf) -> Callable[[str], RunningSpace]:
         return shared.running[model_type]
 
     return get
+
+
+@pytest.fixture
+def forks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The Spaces that `bench` starts in this process are forked as well."""
+
+    def popen(command: Sequence[str], **options: Any) -> Forked:
+        assert command[0] == sys.executable
+        return forked_page(options["cwd"], options["env"], options["stdout"], command[1:])
+
+    with_forks = SimpleNamespace(**{**vars(subprocess), "Popen": popen})
+    monkeypatch.setattr("spaces_gen.load.served.subprocess", with_forks)
 
 
 def batches(model_type: str) -> bool:

@@ -150,7 +150,13 @@ class RunningSpace:
 
 
 class QuickSpace(RunningSpace):
-    """A Space that is forked, for tests that are not about how a Space starts and ends."""
+    """A Space that is forked, for tests that are not about how a Space starts and ends.
+
+    Attributes:
+        forks_model: whether the first process of the model is forked as well as the page.
+    """
+
+    forks_model = True
 
     def _begin(self, log: IO[bytes]) -> Forked:
-        return forked_page(self.folder, self._environment, log)
+        return forked_page(self.folder, self._environment, log, with_model=self.forks_model)

@@ -217,6 +217,7 @@ def test_the_highest_rate_is_the_last_before_the_target_is_missed() -> None:
     assert row(1, 0.1).price == pytest.approx(3.6 / 3600 / 10 * 1000)
 
 
+@pytest.mark.usefixtures("forks")
 def test_a_rendered_space_on_both_routes_with_its_own_counters(
     rendered: Callable[..., Path], tiny_model: Callable[[str], Path], monkeypatch: Any
 ) -> None:
@@ -237,11 +238,12 @@ def test_a_rendered_space_on_both_routes_with_its_own_counters(
         assert one.price == pytest.approx(0.40 / 3600 / one.throughput * 1000)
 
 
+@pytest.mark.usefixtures("forks")
 def test_a_chat_is_answered_on_both_routes(
     rendered: Callable[..., Path], tiny_model: Callable[[str], Path], monkeypatch: Any
 ) -> None:
     monkeypatch.setenv("MODEL_ID", str(tiny_model("text-generation")))
-    demand = Demand(users=(2,), rates=(), seconds=5, warm_up=0.2, given={"max_new_tokens": 16})
+    demand = Demand(users=(2,), rates=(), seconds=3, warm_up=0.2, given={"max_new_tokens": 16})
     space = rendered(model_type="text-generation")
     (found,) = measure([str(space)], demand, None, lambda _: None)
     for one in found.rows:

@@ -92,6 +92,13 @@ def test_more_than_capacity_is_lost_and_counted() -> None:
     assert found.p99 < 10 / 10 + 2 * 0.4 + 0.05
 
 
+@pytest.mark.parametrize(("max_size", "lost"), [(1, 3), (2, 2), (4, 0), (None, 0)])
+def test_as_many_may_wait_as_the_line_holds(max_size: int | None, lost: int) -> None:
+    """Beside the one who is served, as nobody else waits when it comes."""
+    found = run([0.0, 1.0, 2.0, 3.0, 4.0], 0.0, lambda _: 10.0, 1, 1, max_size)
+    assert found.loss == lost / 5
+
+
 def test_arrivals_are_served_in_order_by_the_first_free_worker() -> None:
     found = run([0.0, 0.1, 0.2, 5.0], 0.0, lambda size: 1.0 * size, 2, 1, None)
     # 0 alone until 1; 0.1 and 0.2 together until 3; 5 alone until 6

@@ -659,11 +659,12 @@ def test_the_messages_of_a_load_are_like_the_examples_and_never_twice_the_same()
         assert all(content.startswith(file["path"].encode()) for content in contents)
 
 
+@pytest.mark.usefixtures("forks")
 def test_bench_asks_about_pictures_on_both_routes(
     rendered: Callable[..., Path], tiny_model: Callable[[str], Path], monkeypatch: Any
 ) -> None:
     monkeypatch.setenv("MODEL_ID", str(tiny_model("image-text-to-text")))
-    demand = Demand(users=(2,), rates=(), seconds=5, warm_up=0.2, given={"max_new_tokens": 16})
+    demand = Demand(users=(2,), rates=(), seconds=3, warm_up=0.2, given={"max_new_tokens": 16})
     space = rendered(model_type="image-text-to-text")
     (found,) = measure([str(space)], demand, None, lambda _: None)
     for one in found.rows:

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from gradio_client import Client
 from gradio_client.exceptions import AppError
-from space_process import RunningSpace
+from space_process import QuickSpace, RunningSpace
 
 # as it would be given to gr.Interface(..., batch=True): lists in, a tuple of lists out
 BATCH_FUNCTION = """
@@ -41,7 +41,7 @@ def space_with(rendered: Callable[..., Path], folder: Path, model: str) -> Runni
     """A Space with a model.py of its own."""
     shutil.copytree(rendered(model_type="text-classification"), folder / "space")
     (folder / "space" / "model.py").write_text(model, encoding="utf-8")
-    return RunningSpace(folder / "space", CACHE_EXAMPLES="off")
+    return QuickSpace(folder / "space", CACHE_EXAMPLES="off")
 
 
 @pytest.fixture(scope="module")

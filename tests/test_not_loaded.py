@@ -165,11 +165,22 @@ def is_html(component: dict[str, Any]) -> bool:
     return component["type"] == "html" and bool(component["props"].get("value"))
 
 
+# A Hub that is not there the library asks again and again, for a minute.
+HASTY = """
+import time
+from types import SimpleNamespace
+
+from huggingface_hub.utils import _http
+
+_http.time = SimpleNamespace(**{**vars(time), "sleep": lambda seconds: None})
+"""
+
+
 def test_with_the_model_in_the_cache_no_hub_is_needed(
     start: Callable[..., RunningSpace], hub: Hub, tiny_model: Callable[[str], Path]
 ) -> None:
     hub.add_model("them/model", files(tiny_model(TYPE)))
-    space = start("them/model")
+    space = start("them/model", HASTY)
     with space:
         assert Client(space.url, verbose=False).predict("good", api_name="/predict")
     again = RunningSpace(

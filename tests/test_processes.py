@@ -24,7 +24,7 @@ from typing import Any
 import pytest
 from PIL import Image
 from scripted import until
-from space_process import RunningSpace, python_path
+from space_process import QuickSpace, python_path
 
 SECONDS = 60  # for anything at all
 LIMIT = "2"  # TIME_LIMIT of the Spaces whose model hangs
@@ -308,8 +308,10 @@ class GradioVisitor:
         self._answer.close()
 
 
-class Stage(RunningSpace):
-    """A running Space with a scripted model.py."""
+class Stage(QuickSpace):
+    """A running Space with a scripted model.py, whose processes are started as always."""
+
+    forks_model = False
 
     def __init__(self, space: Path, **variables: str) -> None:
         self._stage = Path(variables["STAGE"])
