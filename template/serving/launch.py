@@ -85,8 +85,9 @@ def launch(
         },
         "state_session_capacity": SESSIONS,
         "enable_monitoring": False,
-        "theme": THEME,
     }
+    if demo._deprecated_theme is None:  # gr.Blocks(theme=...) still works
+        settings["theme"] = THEME
     if "GRADIO_RUN_HISTORY" not in os.environ:
         settings["run_history"] = False  # keep nothing of what visitors type
     if "GRADIO_MCP_SERVER" not in os.environ:
