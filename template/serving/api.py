@@ -175,7 +175,7 @@ class DirectRoute:
             aclosing(self._endpoint.function(**values)) as growing,
         ):
             async for value in growing:
-                yield value
+                yield self._endpoint.without_paths(values, value)
 
     def _turn(self) -> AbstractAsyncContextManager[None]:
         ticket = direct.get()

@@ -110,6 +110,8 @@ class Endpoint:
             values: what the function got; its files by their paths on this machine.
         """
         given = {values[name] for name in self.files if isinstance(values[name], str)}
+        for name in self.messages:
+            given.update((values[name] or {}).get("files", []))
 
         def named(part: Any) -> Any:
             is_path = isinstance(part, str) and part in given
