@@ -59,20 +59,23 @@ def adapt(queue: Queue, line: Line, metrics: Metrics) -> None:
             event.ticket = line.shares.ticket(visitor, ahead)  # type: ignore[attr-defined]
         return answer
 
-    def by_turns(waiting: EventQueue) -> bool:
-        # what the owner gave another limit keeps to that alone
+    def shares_places(waiting: EventQueue) -> bool:
+        # a function to which the owner gave another limit has places of its own
         return waiting.concurrency_limit == line.at_once
+
+    def due(event: Event) -> tuple[float, float]:
+        return ticket_of(event).due
 
     def first() -> Event | None:
         """Whose turn it is, of those in the queue."""
         ready = (
             event
             for waiting in queue.event_queue_per_concurrency_id.values()
-            if by_turns(waiting) and waiting.current_concurrency < line.at_once
+            if shares_places(waiting) and waiting.current_concurrency < line.at_once
             for event in waiting.queue
             if line.shares.may_begin(ticket_of(event))
         )
-        return min(ready, key=lambda event: ticket_of(event).due, default=None)
+        return min(ready, key=due, default=None)
 
     def next_queued() -> Ticket | None:
         event = None if queue.stopped else first()
@@ -82,15 +85,17 @@ def adapt(queue: Queue, line: Line, metrics: Metrics) -> None:
         """What Gradio's own does, with the one whose turn it is in front."""
         event, rival = first(), line.turnstile.next
         if line.shares.running >= line.at_once or (
-            event and rival and rival.due < ticket_of(event).due
+            event and rival and rival.due < due(event)
         ):
             event = None
         kept = []
         for waiting in queue.event_queue_per_concurrency_id.values():
-            if event in waiting.queue:
-                waiting.queue.remove(event)
-                waiting.queue.insert(0, event)
-            elif by_turns(waiting):
+            shared = shares_places(waiting)
+            front = event if shared else min(waiting.queue, key=due, default=None)
+            if front in waiting.queue:
+                waiting.queue.remove(front)
+                waiting.queue.insert(0, front)
+            elif shared:
                 kept.append((waiting, waiting.queue))
                 waiting.queue = []
         try:
@@ -98,10 +103,12 @@ def adapt(queue: Queue, line: Line, metrics: Metrics) -> None:
         finally:
             for waiting, events in kept:
                 waiting.queue = events
-        if taken and by_turns(queue.event_queue_per_concurrency_id[taken[2]]):
+        if taken:
+            shared = shares_places(queue.event_queue_per_concurrency_id[taken[2]])
             for event in taken[0]:
                 # at once: Gradio takes others before it begins with this one
-                line.shares.begin(ticket_of(event))
+                ticket = ticket_of(event)
+                (line.shares.begin if shared else line.shares.pass_turn)(ticket)
             line.turnstile.let_in()
         return taken
 

@@ -98,8 +98,12 @@ class Shares:
         """Count it among those that are answered now."""
         if not ticket.running:
             ticket.running = True
-            self._turn = max(self._turn, ticket.turn)
+            self.pass_turn(ticket)
             self._running[ticket.visitor] += 1
+
+    def pass_turn(self, ticket: Ticket) -> None:
+        """Put whoever comes from now on after it."""
+        self._turn = max(self._turn, ticket.turn)
 
     def end(self, ticket: Ticket) -> None:
         """Count it no more."""
