@@ -10,15 +10,11 @@ waits. Plain Gradio has the same function with `batch=True`.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,7 +27,7 @@ from report import RESULTS, place
 from spaces_gen.render import render
 
 from browser import LAPTOP, chromium, screenshot  # isort: skip
-from space_process import RunningSpace, free_port  # isort: skip
+from space_process import RunningSpace  # isort: skip
 
 OTHERS, BATCH, SECONDS = 20, 4, 1.0
 SHOWN = re.compile(r"([\d.]+)/([\d.]+)s")
@@ -82,27 +78,10 @@ def ours(folder: Path) -> Iterator[str]:
 @contextmanager
 def plain(folder: Path) -> Iterator[str]:
     """Plain Gradio."""
-    (folder / "plain.py").write_text(PLAIN, encoding="utf-8")
-    port = free_port()
-    here = {"GRADIO_SERVER_NAME": "127.0.0.1", "GRADIO_SERVER_PORT": str(port)}
-    process = subprocess.Popen(
-        [sys.executable, "plain.py"],
-        cwd=folder,
-        env={**os.environ, **here, "GRADIO_ANALYTICS_ENABLED": "False"},
-        stdout=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                urllib.request.urlopen(f"{url}/config", timeout=5).close()
-                break
-            except OSError:
-                time.sleep(0.2)
-        yield url
-    finally:
-        process.terminate()
-        process.wait()
+    (folder / "plain").mkdir()
+    (folder / "plain" / "app.py").write_text(PLAIN, encoding="utf-8")
+    with RunningSpace(folder / "plain", GRADIO_ANALYTICS_ENABLED="False") as app:
+        yield app.url
 
 
 @contextmanager

@@ -19,7 +19,6 @@ if TYPE_CHECKING:  # they take long to import, and are not always needed
 
 # Asks for what is open: takes answers, returns all of them and what was found out about the model.
 Ask = Callable[[dict[str, Any]], "tuple[dict[str, Any], Inspected | None]"]
-RATE = 1.0  # requests a second, of which nothing is shown: a row of the plan needs one
 
 
 def new(
@@ -111,7 +110,7 @@ def print_choice(
     from spaces_gen.answers import read_answers
     from spaces_gen.fit import default_tier, price, why_tier
     from spaces_gen.inspecting.show import SAID
-    from spaces_gen.plan import row_of
+    from spaces_gen.plan import ANY_RATE, row_of
 
     made = read_answers(destination)
     model_type = load_model_types()[made["model_type"]]
@@ -122,7 +121,7 @@ def print_choice(
     by_default = not hardware_said and tier == default_tier(model_type, parameters)
     why = why_tier(tier, model_type) if by_default else SAID
     console.print(f"hardware: {tier.key} ({price(tier)}), {why}", markup=False)
-    row = row_of(tier, model_type, parameters, RATE, model_type.estimate.p95_s, {})
+    row = row_of(tier, model_type, parameters, ANY_RATE, model_type.estimate.p95_s, {})
     memory = f"{row.memory_needed:.1f} of {row.memory_available:.0f} GB of memory"
     most = f"up to {row.highest_rate:.2g} requests/s with 95 % in time"
     console.print(f"there, by estimate: {memory}, {most}", markup=False)

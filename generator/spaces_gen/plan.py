@@ -35,6 +35,7 @@ from spaces_gen.upgrading.files import Folder
 from spaces_gen.upgrading.recorded import parse
 
 SECONDS_PER_HOUR = 3600
+ANY_RATE = 1.0  # requests a second, for rows of which nothing about it is shown
 MARKS = {"measured": "", "estimated": "~"}  # before a figure that is not certain
 CARRIED_MARK = "≈"
 

@@ -12,14 +12,13 @@ from spaces_gen.errors import UserError
 from spaces_gen.fit import check_fits, default_tier, price, why_tier
 from spaces_gen.inspect_model import OWN, Inspected, inspect_model, types
 from spaces_gen.inspecting.show import print_found
-from spaces_gen.plan import MARKS, Row, make_plan
+from spaces_gen.plan import ANY_RATE, MARKS, Row, make_plan
 from spaces_gen.questions import check_choice, check_kinds
 from spaces_gen.tables import ModelType, Tier, load_model_types, load_tiers
 from spaces_gen.terminal import harmless, make_console, progress
 from spaces_gen.wizard import screen
 from spaces_gen.wizard.form import Form, Option
 
-RATE = 1.0  # requests a second, of which nothing is shown: a row of the plan needs one
 MOST_ID = 500  # characters of a model's name that are looked up
 MAKE, MORE = "make", "more"
 
@@ -180,7 +179,7 @@ def hardware(talk: Talk, *, back: bool) -> bool:
         check_fits(known)
         return False
     with progress("Working out what fits"):
-        plan = make_plan(known, RATE, None)
+        plan = make_plan(known, ANY_RATE, None)
     if not any(row.fits for row in plan.rows):
         raise UserError(f"no hardware of Spaces holds {talk.parameters}M parameters")
     best = default_tier(talk.model_type, talk.parameters)
