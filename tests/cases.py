@@ -73,8 +73,14 @@ class ZeroShotClassification(TextClassification):
         return ["a", " , "]
 
     def inputs(self, count: int) -> list[list[Any]]:
-        labels = ["cat, river, song", "good, bad", "red , green,blue, black , white"]
-        return [[text, labels[i % 3]] for i, text in enumerate(texts(count))]
+        """Each text twice, with as many labels: those cost the same, and so share a batch."""
+        labels = [
+            ("cat, river, song", "dog, house, road"),
+            ("good, bad", "high, low"),
+            ("red , green,blue, black , white", "one, two ,three, four,five"),
+        ]
+        each = texts(count)
+        return [[each[i // 2], labels[i // 2 % 3][i % 2]] for i in range(count)]
 
     def expected(self, inputs: list[Any]) -> dict[str, float]:
         tokenizer, model = self.parts

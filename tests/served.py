@@ -22,13 +22,13 @@ from spaces_gen.tables import load_model_types
 
 SpaceOf = Callable[..., RunningSpace]
 BATCH, LINE = "8", "40"  # the most requests in a call, and waiting
-# Where a tiny model is done before the next request is read: seconds that its calls take longer.
-SLOWER = {
+# A tiny model may be done before the next request is read: seconds that its calls take longer, and
+# more where reading takes long.
+SLOWER = 0.2
+MUCH_SLOWER = {
     "audio-classification": 1.0,
     "zero-shot-audio-classification": 1.0,
     "document-question-answering": 1.0,
-    "tabular-classification": 0.2,
-    "tabular-regression": 0.2,
 }
 SLOW = """
 
@@ -114,9 +114,9 @@ def served(space_of: SpaceOf) -> Callable[[str], RunningSpace]:
             if batches(model_type):
                 settings["MAX_BATCH_SIZE"] = BATCH
             space = space_of(model_type, settings)
-            if model_type in SLOWER:
+            if load_model_types()[model_type].batches_by not in ("nothing", "streams"):
                 with (space.folder / "model.py").open("a", encoding="utf-8") as code:
-                    code.write(SLOW.format(seconds=SLOWER[model_type]))
+                    code.write(SLOW.format(seconds=MUCH_SLOWER.get(model_type, SLOWER)))
             shared.running[model_type] = space.__enter__()
         return shared.running[model_type]
 
