@@ -36,7 +36,11 @@ def until_loaded(load: Callable[[], Loaded], reason: str) -> Loaded:
     said = [reason]
     title = read_card().title
     with gr.Blocks(title=title) as page:
-        gr.HTML(lambda: apology(title, said[0]))
+        shown = gr.HTML(apology(title, reason))
+        # whoever loads it later reads the latest reason; nothing fades meanwhile
+        page.load(
+            lambda: apology(title, said[0]), outputs=shown, show_progress="hidden"
+        )
     page.launch(
         prevent_thread_lock=True,
         footer_links=[],
