@@ -126,7 +126,7 @@ def test_closed_doors(running: RunningSpace) -> None:
     assert list(endpoints) == ["/predict"]
     assert endpoints["/predict"]["description"].startswith("Classify a text.")
     (tool,) = httpx.get(f"{running.url}/gradio_api/mcp/schema").json()
-    assert tool["description"].startswith("Classify a text. Returns: The likeliest labels")
+    assert tool["description"].startswith("Classify a text. Returns: Every label with its score")
     (text,) = tool["inputSchema"]["properties"].values()
     assert (text["type"], text["description"]) == (
         "string",
