@@ -32,7 +32,8 @@ from serving.turnstile import Turnstile
 from serving.visitors import Shares, Ticket, visitor_of
 
 ROBOT, PERSON = "18.1.1.1", "18.2.2.2"
-MANY = httpx.Limits(max_connections=200)
+# the server closes a connection that is idle for five seconds
+MANY = httpx.Limits(max_connections=200, keepalive_expiry=1)
 SLOW = """
 
 import time
